@@ -1,9 +1,14 @@
 //! Ethereum's peer-to-peer stack (devp2p) as pure state machines.
 #![cfg_attr(not(feature = "std"), no_std)]
-#![cfg_attr(not(feature = "secp256k1"), forbid(unsafe_code))]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod crypto;
 pub mod entropy;
+pub mod error;
+pub mod limits;
+pub mod machine;
+mod rlp;
+pub mod rlpx;
 pub mod time;

@@ -1,0 +1,47 @@
+//! The few ways in which core reads and writes RLP, over `alloy-rlp`.
+
+use alloy_rlp::{Decodable as _, Encodable as _, Header};
+use bytes::BufMut;
+
+use crate::error::DecodeError;
+
+/// The content of the list at the head of `bytes`, which moves past it.
+pub(crate) fn list<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    Ok(Header::decode_bytes(bytes, true)?)
+}
+
+/// The content of the string at the head of `bytes`, which moves past it.
+pub(crate) fn string<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    Ok(Header::decode_bytes(bytes, false)?)
+}
+
+/// A string of exactly `N` bytes.
+pub(crate) fn fixed<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], DecodeError> {
+    string(bytes)?.try_into().map_err(|_| DecodeError::WrongLength)
+}
+
+/// An unsigned integer in its shortest form.
+pub(crate) fn uint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
+    Ok(u64::decode(bytes)?)
+}
+
+/// Writes an unsigned integer in its shortest form.
+pub(crate) fn put_uint(value: u64, out: &mut dyn BufMut) {
+    value.encode(out);
+}
+
+/// Bytes that [`put_uint`] writes for `value`.
+pub(crate) fn uint_length(value: u64) -> usize {
+    value.length()
+}
+
+/// Writes a string.
+pub(crate) fn put_string(value: &[u8], out: &mut dyn BufMut) {
+    value.encode(out);
+}
+
+/// Writes a list whose content is already encoded.
+pub(crate) fn put_list(content: &[u8], out: &mut dyn BufMut) {
+    Header { list: true, payload_length: content.len() }.encode(out);
+    out.put_slice(content);
+}

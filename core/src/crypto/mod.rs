@@ -56,6 +56,14 @@ impl SecretKey {
         }
     }
 
+    /// A fresh key of the same kind as `self`, to use beside it: an ephemeral
+    /// key beside the static one. There is one kind only, so this is
+    /// [`SecretKey::generate`].
+    #[must_use]
+    pub fn generate_like(&self, rng: &mut Rng) -> Self {
+        Self::generate(rng)
+    }
+
     /// The 32 big-endian bytes.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0)

@@ -75,6 +75,11 @@ impl Rng {
         bytes
     }
 
+    /// Fills `bytes` with random ones.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
     /// A number in `0..bound`, uniform up to 1 part in 2^32; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         let wide = u64::from(self.0.next_u32()) * u64::from(bound);

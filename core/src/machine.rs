@@ -200,7 +200,10 @@ impl fmt::Write for Trace<'_> {
 }
 
 /// The one deliberate panic of core: it is how a test learns of a breach.
-#[expect(clippy::panic, reason = "Checked is for tests and the simulator, where a breach must stop the run")]
+#[expect(
+    clippy::panic,
+    reason = "Checked is for tests and the simulator, where a breach must stop the run"
+)]
 fn violated(rule: &str, what: &str) -> ! {
     panic!("the machine contract is broken, rule {rule}: {what}")
 }

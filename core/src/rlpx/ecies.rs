@@ -86,13 +86,10 @@ pub(super) fn seal(packet: &mut [u8], to: &PublicKey, rng: &mut Rng) -> Result<(
     sealed[0] = 4;
     sealed[1..POINT].copy_from_slice(once.as_bytes());
     sealed[POINT..BEFORE].copy_from_slice(&rng.bytes::<IV>());
-    let (head, tail) = sealed.split_at_mut(BEFORE);
-    let (text, tag) = tail.split_at_mut(tail.len() - TAG);
+    let (body, tag) = sealed.split_at_mut(sealed.len() - TAG);
+    let (head, text) = body.split_at_mut(BEFORE);
     keys.apply(&head[POINT..], text);
-    let end = sealed.len() - TAG;
-    let tag_bytes = keys.tag(size, &sealed[POINT..end]);
-    sealed[end..].copy_from_slice(&tag_bytes);
-    let _ = tag;
+    tag.copy_from_slice(&keys.tag(size, &body[POINT..]));
     Ok(())
 }
 
@@ -110,12 +107,11 @@ pub fn open<'a>(packet: &'a mut [u8], secret: &SecretKey) -> Result<&'a mut [u8]
         .and_then(|once| secret.agree(&once))
         .map_err(|_| OpenError)?;
     let keys = Keys::derive(&shared);
-    let end = sealed.len() - TAG;
-    let expected = keys.tag(size, &sealed[POINT..end]);
-    if !bool::from(expected.ct_eq(&sealed[end..])) {
+    let (body, tag) = sealed.split_at_mut(sealed.len() - TAG);
+    if !bool::from(keys.tag(size, &body[POINT..]).ct_eq(tag)) {
         return Err(OpenError);
     }
-    let (head, text) = sealed[..end].split_at_mut(BEFORE);
+    let (head, text) = body.split_at_mut(BEFORE);
     keys.apply(&head[POINT..], text);
     Ok(text)
 }

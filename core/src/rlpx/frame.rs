@@ -211,7 +211,8 @@ impl FrameCodec {
             return Err(FrameError::HeaderMac);
         }
         self.ingress.apply(&self.cipher, &mut header);
-        let size = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        let size =
+            usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
         if size > self.limit {
             return Err(FrameError::TooLarge { size, limit: self.limit });
         }

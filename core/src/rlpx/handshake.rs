@@ -139,7 +139,7 @@ impl Initiator {
     ) -> Result<Self, HandshakeError> {
         let mut rng = seed.secrets();
         let nonce = rng.bytes::<32>();
-        let ephemeral = SecretKey::generate_like(remote, &mut rng);
+        let ephemeral = secret.generate_like(&mut rng);
         let digest = proof(secret, remote, &nonce)?;
         let mut body = Vec::with_capacity(176);
         rlp::put_string(ephemeral.sign(&digest).as_bytes(), &mut body);
@@ -228,7 +228,7 @@ impl Recipient {
         let Auth { signature, remote, nonce: remote_nonce } =
             Auth::decode(ecies::open(auth, &self.secret))?;
         let digest = proof(&self.secret, &remote, &remote_nonce)?;
-        let ephemeral = SecretKey::generate_like(&remote, rng);
+        let ephemeral = self.secret.generate_like(rng);
         let shared = signature
             .recover_and_agree(&digest, &ephemeral)
             .map_err(|_| HandshakeError::InvalidSignature)?;
@@ -258,14 +258,16 @@ impl fmt::Debug for Recipient {
 }
 
 /// What an auth says. The digest its signature covers is no part of it.
-struct Auth {
-    signature: Signature,
-    remote: PublicKey,
-    nonce: [u8; 32],
+pub(super) struct Auth {
+    pub(super) signature: Signature,
+    pub(super) remote: PublicKey,
+    pub(super) nonce: [u8; 32],
 }
 
 impl Auth {
-    fn decode(opened: Result<&mut [u8], ecies::OpenError>) -> Result<Self, HandshakeError> {
+    pub(super) fn decode(
+        opened: Result<&mut [u8], ecies::OpenError>,
+    ) -> Result<Self, HandshakeError> {
         let mut list = rlp_list(opened)?;
         let signature = Signature::from_bytes(rlp::fixed::<65>(&mut list)?);
         let remote = public_key(&mut list)?;
@@ -276,18 +278,20 @@ impl Auth {
 }
 
 /// The message list of an opened packet; the padding behind it is dropped.
-fn rlp_list(opened: Result<&mut [u8], ecies::OpenError>) -> Result<&[u8], HandshakeError> {
+pub(super) fn rlp_list(
+    opened: Result<&mut [u8], ecies::OpenError>,
+) -> Result<&[u8], HandshakeError> {
     let plaintext: &[u8] = opened.map_err(|_| HandshakeError::Decryption)?;
     Ok(rlp::list(&mut &*plaintext)?)
 }
 
-fn public_key(list: &mut &[u8]) -> Result<PublicKey, HandshakeError> {
+pub(super) fn public_key(list: &mut &[u8]) -> Result<PublicKey, HandshakeError> {
     PublicKey::from_bytes(&rlp::fixed::<64>(list)?).map_err(|_| HandshakeError::InvalidPublicKey)
 }
 
 /// What the initiator signs with its ephemeral key: the static secret xor its
 /// nonce. Only the two owners of the static keys can compute it.
-fn proof(
+pub(super) fn proof(
     secret: &SecretKey,
     remote: &PublicKey,
     nonce: &[u8; 32],
@@ -305,15 +309,14 @@ fn seal(
     rng: &mut Rng,
     jitter: &mut Rng,
 ) -> Result<Bytes, HandshakeError> {
-    let padding =
-        limits::HANDSHAKE_PADDING_MIN + jitter.below(limits::HANDSHAKE_PADDING_SPREAD);
+    let padding = limits::HANDSHAKE_PADDING_MIN + jitter.below(limits::HANDSHAKE_PADDING_SPREAD);
     let mut packet = Vec::with_capacity(512);
     packet.resize(2 + ecies::BEFORE, 0);
     rlp::put_list(body, &mut packet);
     // The padding's content is random too, as the specification has it.
-    for _ in 0..padding {
-        packet.push(jitter.bytes::<1>()[0]);
-    }
+    let end = packet.len();
+    packet.resize(end + padding as usize, 0);
+    jitter.fill(&mut packet[end..]);
     packet.resize(packet.len() + ecies::OVERHEAD - ecies::BEFORE, 0);
     ecies::seal(&mut packet, to, rng).map_err(|_| HandshakeError::InvalidPublicKey)?;
     Ok(packet.into())

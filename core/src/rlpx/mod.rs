@@ -10,6 +10,8 @@ pub mod frame;
 pub mod handshake;
 mod mac;
 mod secrets;
+#[cfg(test)]
+mod tests;
 
 pub use frame::{Frame, FrameCodec, FrameError};
 pub use handshake::{Accepted, HandshakeError, Initiator, Recipient, message_length};

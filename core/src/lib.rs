@@ -9,6 +9,8 @@ pub mod entropy;
 pub mod error;
 pub mod limits;
 pub mod machine;
+pub mod p2p;
 mod rlp;
 pub mod rlpx;
+pub mod session;
 pub mod time;

@@ -19,6 +19,7 @@
 //! 8. One `handle` costs O(bytes in) or O(timers due), and every queue and map
 //!    has a named bound in [`limits`](crate::limits) ([`Machine::audit`]).
 
+use alloc::format;
 use core::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
@@ -107,9 +108,7 @@ impl<M: Machine> Checked<M> {
         // Rule 4: nothing is due, so this must do nothing.
         self.machine.handle(self.now, M::timeout());
         if let Some(output) = self.machine.poll_output() {
-            let mut text = alloc::string::String::new();
-            let _ = write!(text, "an early time-out made it say {output:?}");
-            violated("4 (time-outs)", &text);
+            violated("4 (time-outs)", &format!("an early time-out made it say {output:?}"));
         }
         if self.machine.poll_timeout() != deadline {
             violated("4 (time-outs)", "an early time-out moved the deadline");

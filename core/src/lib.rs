@@ -5,10 +5,12 @@
 extern crate alloc;
 
 pub mod crypto;
+pub mod driver;
 pub mod entropy;
 pub mod error;
 pub mod limits;
 pub mod machine;
+pub mod node;
 pub mod p2p;
 mod rlp;
 pub mod rlpx;

@@ -74,3 +74,25 @@ pub const DISCONNECT_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// unread bytes do not turn our close into a reset that eats the reason.
 /// RLPx specification: "SHOULD wait for about 2 seconds".
 pub const DISCONNECT_LINGER: Duration = Duration::from_secs(2);
+
+/// Messages that wait for an application to read them, for each capability,
+/// before the socket is read no more. Ours.
+pub const CHANNEL_MESSAGES: usize = 64;
+
+/// Bytes of payload that wait so, for each capability. One message may exceed
+/// it. Ours: what [`WRITE_BACKLOG`] is to the socket this is to the application.
+pub const CHANNEL_BYTES: usize = 256 * 1024;
+
+/// Inbound connections that are not yet admitted. geth `defaultMaxPendingPeers`.
+pub const PENDING_CONNECTIONS: usize = 50;
+
+/// For a TCP connection to be made. geth `defaultDialTimeout`.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Between two attempts to accept when the system refused one, for lack of
+/// file descriptors say. geth sleeps as long.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+
+/// Events of a node that wait for an application to read them, before
+/// connections wait as well. Ours.
+pub const NODE_EVENTS: usize = 256;

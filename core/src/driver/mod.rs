@@ -1,0 +1,6 @@
+//! The synchronous half of every adapter: what lies between a machine and a
+//! socket and needs no runtime.
+
+mod connection;
+
+pub use connection::{Connection, Event};

@@ -6,4 +6,5 @@ extern crate alloc;
 
 pub mod crypto;
 pub mod entropy;
+pub mod identity;
 pub mod time;

@@ -266,5 +266,6 @@ impl fmt::Display for Cause {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

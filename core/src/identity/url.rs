@@ -81,12 +81,13 @@ impl<'a> Url<'a> {
     }
 
     /// The first value of `key` in the query, unescaped. Pairs that are
-    /// malformed are passed over.
+    /// malformed are passed over. A `+` stays one, where Go has a blank: a port
+    /// can hold neither.
     pub(super) fn query_value(&self, key: &str) -> Option<Vec<u8>> {
         self.query.split('&').filter(|pair| !pair.contains(';')).find_map(|pair| {
             let (name, value) = cut(pair, '=');
-            let name = unescape(name, Part::Query).ok()?;
-            let value = unescape(value, Part::Query).ok()?;
+            let name = unescape(name, Part::Other).ok()?;
+            let value = unescape(value, Part::Other).ok()?;
             (name == key.as_bytes()).then_some(value)
         })
     }
@@ -125,7 +126,6 @@ fn ip_literal(text: &str) -> Result<Vec<u8>, EnodeError> {
 enum Part {
     Host,
     Zone,
-    Query,
     Other,
 }
 
@@ -141,18 +141,14 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, EnodeError> {
                 let allowed = match part {
                     Part::Host => byte == b'%' || !byte.is_ascii(),
                     Part::Zone => matches!(byte, b'%' | b' ') || is_host_char(char::from(byte)),
-                    Part::Query | Part::Other => true,
+                    Part::Other => true,
                 };
                 if !allowed {
                     return Err(EnodeError::Escape);
                 }
                 byte
             }
-            b'+' if part == Part::Query => b' ',
-            _ if matches!(part, Part::Host | Part::Zone)
-                && byte.is_ascii()
-                && !is_host_char(char::from(byte)) =>
-            {
+            _ if part != Part::Other && byte.is_ascii() && !is_host_char(char::from(byte)) => {
                 return Err(EnodeError::HostCharacter(char::from(byte)));
             }
             _ => byte,

@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod driver;
 pub mod entropy;
 pub mod error;
+pub mod identity;
 pub mod limits;
 pub mod machine;
 pub mod node;

@@ -1,0 +1,13 @@
+//! What an operating system offers a node, without async: clocks, randomness,
+//! the file that holds its key.
+//!
+//! Everything here blocks for as long as the system takes, and serves every
+//! runtime alike.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod entropy;
+pub mod nodekey;
+
+pub use clock::Clock;
+pub use entropy::{EntropyError, seed};

@@ -1,0 +1,14 @@
+//! Who a node is and where it says it can be reached: node id, enode URL.
+//!
+//! Nothing here looks a name up or opens a connection.
+
+mod enode;
+mod host;
+mod node_id;
+mod public_key;
+mod url;
+
+pub use enode::{Enode, EnodeError, MAX_URL_LENGTH};
+pub use host::{Host, HostName, HostNameError};
+pub use node_id::{Distance, NodeId, NodeIdError};
+pub use public_key::{PublicKeyError, PublicKeyHex, public_key_from_hex};

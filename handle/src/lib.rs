@@ -1,0 +1,25 @@
+//! What an application holds of a devp2p node.
+//!
+//! These types know no runtime: they are queues and wake-ups. The smol
+//! adapter, the tokio adapter and the simulator hand out the very same ones,
+//! so an application that holds a [`Node`], a [`Peer`] and its [`Channel`]s
+//! runs unchanged on all three.
+//!
+//! - [`Node`]: dial, take what happens, stop.
+//! - [`Peer`]: one connection: who it is, when and why it ended, end it.
+//! - [`Channel`]: the messages of one capability of one connection.
+//! - [`adapter`]: the other ends, for those who write an adapter.
+//!
+//! Everything is bounded. A send waits while the connection has too much to
+//! write; a reader that is slow stops the connection's socket, and no other's.
+#![forbid(unsafe_code)]
+
+mod control;
+mod node;
+mod peer;
+mod queue;
+
+pub mod adapter;
+
+pub use node::{DialError, Direction, Event, Failure, Node, Stopped};
+pub use peer::{Channel, Peer, SendError};

@@ -1,0 +1,269 @@
+//! One connection as the application sees it.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use devp2p_core::crypto::PublicKey;
+use devp2p_core::error::Misuse;
+use devp2p_core::identity::NodeId;
+use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
+use devp2p_core::session::SessionError;
+use event_listener::Event;
+
+use crate::Direction;
+use crate::control::Control;
+use crate::queue::{Queue, Refused};
+
+/// All that both ends of one connection share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) control: Arc<Control>,
+    pub(crate) facts: Facts,
+    /// To the connection, for all capabilities.
+    pub(crate) outbound: Queue,
+    /// From the connection, one for each capability.
+    pub(crate) inbound: Box<[Queue]>,
+    pub(crate) closed: OnceLock<SessionError>,
+    pub(crate) closing: Event,
+    pub(crate) round_trip: Mutex<Option<Duration>>,
+    pub(crate) round_trips: Event,
+}
+
+/// What does not change while a connection lasts.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) public_key: PublicKey,
+    pub(crate) node_id: NodeId,
+    pub(crate) address: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) hello: Hello,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) handshake: Duration,
+}
+
+/// When the last handle goes, nobody can read any more: the connection ends.
+#[derive(Debug)]
+struct Last(Arc<Inner>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.control.disconnect(DisconnectReason::Quitting);
+    }
+}
+
+/// An admitted connection to another node.
+///
+/// Clones are the same connection. When the last `Peer` and [`Channel`] of a
+/// connection is dropped it is disconnected as "client quitting", which is
+/// what geth says when a protocol returns.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    last: Arc<Last>,
+}
+
+impl Peer {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Self { last: Arc::new(Last(inner)) }
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.last.0
+    }
+
+    /// Its static key, which it proved to own.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.inner().facts.public_key
+    }
+
+    /// Its node id.
+    pub fn node_id(&self) -> NodeId {
+        self.inner().facts.node_id
+    }
+
+    /// The other end of its socket.
+    pub fn address(&self) -> SocketAddr {
+        self.inner().facts.address
+    }
+
+    /// Who dialled whom.
+    pub fn direction(&self) -> Direction {
+        self.inner().facts.direction
+    }
+
+    /// What it says of itself. Escape the strings before a terminal sees them.
+    pub fn hello(&self) -> &Hello {
+        &self.inner().facts.hello
+    }
+
+    /// What both sides have: the order of the indices of messages.
+    pub fn shared(&self) -> &Shared {
+        &self.inner().facts.shared
+    }
+
+    /// How long the encryption handshake took, from the first byte to the
+    /// other's proof.
+    pub fn handshake_time(&self) -> Duration {
+        self.inner().facts.handshake
+    }
+
+    /// The messages of the capability called `name`, if both sides have it.
+    /// Several channels of one capability share its messages.
+    pub fn channel(&self, name: &str) -> Option<Channel> {
+        self.shared().position(name).map(|index| Channel { peer: self.clone(), index })
+    }
+
+    /// Measures a round trip by a ping. `None` if the connection ended first.
+    pub async fn ping(&self) -> Option<Duration> {
+        let inner = self.inner();
+        inner.take_round_trip();
+        inner.control.ping();
+        loop {
+            let listener = inner.round_trips.listen();
+            if let Some(round_trip) = inner.take_round_trip() {
+                return Some(round_trip);
+            }
+            if inner.closed.get().is_some() {
+                return None;
+            }
+            listener.await;
+        }
+    }
+
+    /// Ends the connection, telling the other why. Returns at once; wait for
+    /// the end by [`Peer::closed`]. The first reason stands.
+    pub fn disconnect(&self, reason: DisconnectReason) {
+        self.inner().control.disconnect(reason);
+    }
+
+    /// Waits for the end of the connection. Says why it ended.
+    pub async fn closed(&self) -> SessionError {
+        loop {
+            let listener = self.inner().closing.listen();
+            if let Some(error) = self.end() {
+                return error;
+            }
+            listener.await;
+        }
+    }
+
+    /// Why the connection ended, if it did.
+    pub fn end(&self) -> Option<SessionError> {
+        self.inner().closed.get().copied()
+    }
+}
+
+impl Inner {
+    fn take_round_trip(&self) -> Option<Duration> {
+        self.round_trip.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The messages of one capability of one connection.
+#[derive(Debug)]
+pub struct Channel {
+    peer: Peer,
+    index: usize,
+}
+
+impl Channel {
+    /// The connection.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Sends a message, waiting while the connection has too much to write.
+    ///
+    /// `code` is relative to the capability. Once this returns the message is
+    /// queued: that it arrived only an answer can tell.
+    pub async fn send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let message = self.message(code, payload.into())?;
+        let inner = self.peer.inner();
+        if !inner.outbound.push(message).await {
+            return Err(self.ended());
+        }
+        inner.control.wake();
+        Ok(())
+    }
+
+    /// Sends a message if there is room now.
+    pub fn try_send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let message = self.message(code, payload.into())?;
+        let inner = self.peer.inner();
+        inner.outbound.try_push(message).map_err(|refused| match refused {
+            Refused::Full(message) => SendError::Full(message.payload),
+            Refused::Closed => self.ended(),
+        })?;
+        inner.control.wake();
+        Ok(())
+    }
+
+    /// The next message as soon as there is one, its code relative to the
+    /// capability. `None` when the connection has ended and all that came
+    /// before its end has been read.
+    ///
+    /// A message is lost with the future only if it was already returned.
+    pub async fn receive(&self) -> Option<Message> {
+        let (message, was_full) = self.inbound()?.pop().await?;
+        Some(self.popped(message, was_full))
+    }
+
+    /// The next message if there is one now.
+    pub fn try_receive(&self) -> Option<Message> {
+        let (message, was_full) = self.inbound()?.try_pop()?;
+        Some(self.popped(message, was_full))
+    }
+
+    fn popped(&self, message: Message, was_full: bool) -> Message {
+        if was_full {
+            // The connection may hold a message that found no room.
+            self.peer.inner().control.wake();
+        }
+        message
+    }
+
+    fn inbound(&self) -> Option<&Queue> {
+        self.peer.inner().inbound.get(self.index)
+    }
+
+    fn message(&self, code: u64, payload: Bytes) -> Result<Message, SendError> {
+        Ok(self.peer.shared().message(self.index, code, payload)?)
+    }
+
+    fn ended(&self) -> SendError {
+        let aborted = SessionError::Local(DisconnectReason::Requested);
+        SendError::Closed(self.peer.end().unwrap_or(aborted))
+    }
+}
+
+/// Why a message was not sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no room now. Here is the payload back.
+    Full(Bytes),
+    /// The connection has ended, for this reason.
+    Closed(SessionError),
+    /// The message cannot be sent.
+    Misuse(Misuse),
+}
+
+impl From<Misuse> for SendError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("no room in the connection's queue"),
+            Self::Closed(error) => write!(f, "connection ended: {error}"),
+            Self::Misuse(misuse) => misuse.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

@@ -550,6 +550,7 @@ mod oracle {
                 let secret = Secret::from_bytes(&ours.to_bytes()).unwrap();
                 let to = k256::public_key(&Secret::from_bytes(&theirs.to_bytes()).unwrap());
                 prop_assert_eq!(k256::public_key(&secret), libsecp256k1::public_key(&secret));
+                prop_assert_eq!(k256::check_public(&to), libsecp256k1::check_public(&to));
                 prop_assert_eq!(k256::agree(&secret, &to), libsecp256k1::agree(&secret, &to));
                 prop_assert_eq!(
                     k256::encapsulate(&secret, &to),

@@ -1,6 +1,7 @@
 //! Ethereum's peer-to-peer stack (devp2p) as pure state machines.
 #![cfg_attr(not(feature = "std"), no_std)]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "secp256k1"), forbid(unsafe_code))]
+#![cfg_attr(feature = "secp256k1", deny(unsafe_code))]
 
 extern crate alloc;
 

@@ -1,60 +1,100 @@
-//! The curve by `k256`: pure Rust, the default.
+//! The curve by `k256`: pure Rust, no_std, the default.
+//!
+//! Whatever touches a secret runs in constant time. Only [`recover`], which
+//! sees nothing but public values, takes the variable-time short cuts.
 
-use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use k256::{PublicKey, SecretKey};
+use ecdsa::hazmat::sign_prehashed_rfc6979;
+use k256::elliptic_curve::BatchNormalize as _;
+use k256::elliptic_curve::group::CurveAffine as _;
+use k256::elliptic_curve::ops::MulByGeneratorVartime as _;
+use k256::elliptic_curve::point::{AffineCoordinates as _, DecompressPoint as _};
+use k256::{AffinePoint, FieldBytes, ProjectivePoint, Secp256k1};
+use sha2::Sha256;
 
 use super::KeyError;
+use super::scalars::{Recovery, Secret, halves};
 
-pub(super) fn check_secret(secret: &[u8; 32]) -> Result<(), KeyError> {
-    SecretKey::from_bytes(secret.into()).map(drop).map_err(|_| KeyError::SecretOutOfRange)
+pub(super) fn public_key(secret: &Secret) -> [u8; 64] {
+    coordinates(&ProjectivePoint::mul_by_generator(&secret.0).to_affine())
 }
 
-fn secret(bytes: &[u8; 32]) -> Result<SecretKey, KeyError> {
-    SecretKey::from_bytes(bytes.into()).map_err(|_| KeyError::SecretOutOfRange)
+pub(super) fn agree(secret: &Secret, other: &[u8; 64]) -> Result<[u8; 32], KeyError> {
+    let product = ProjectivePoint::from(point(other)?) * *secret.0;
+    Ok(product.to_affine().x().into())
 }
 
-fn point(bytes: &[u8; 64]) -> Result<PublicKey, KeyError> {
-    let mut sec1 = [4; 65];
-    sec1[1..].copy_from_slice(bytes);
-    PublicKey::from_sec1_bytes(&sec1).map_err(|_| KeyError::NotOnCurve)
+/// The public key and the agreement with `to`, with one inversion for both.
+pub(super) fn encapsulate(
+    secret: &Secret,
+    to: &[u8; 64],
+) -> Result<([u8; 64], [u8; 32]), KeyError> {
+    let to = ProjectivePoint::from(point(to)?);
+    let [public, shared] = ProjectivePoint::batch_normalize(&[
+        ProjectivePoint::mul_by_generator(&secret.0),
+        to * *secret.0,
+    ]);
+    Ok((coordinates(&public), shared.x().into()))
 }
 
-fn bytes(point: &PublicKey) -> [u8; 64] {
-    use k256::elliptic_curve::sec1::ToSec1Point as _;
-    let sec1 = point.to_sec1_point(false);
-    let mut bytes = [0; 64];
-    bytes.copy_from_slice(&sec1.as_bytes()[1..]);
+pub(super) fn sign(secret: &Secret, digest: &[u8; 32]) -> [u8; 65] {
+    let (signature, id) = sign_prehashed_rfc6979::<Secp256k1, Sha256>(&secret.0, digest, &[]);
+    let mut bytes = [id.to_byte(); 65];
+    bytes[..64].copy_from_slice(&signature.to_bytes());
     bytes
+}
+
+fn point(public: &[u8; 64]) -> Result<AffinePoint, KeyError> {
+    let [x, y] = halves(public);
+    // No coordinates stand for the identity, so it never comes out.
+    Option::from(AffinePoint::from_coordinates(&x.into(), &y.into())).ok_or(KeyError::NotOnCurve)
+}
+
+fn coordinates(point: &AffinePoint) -> [u8; 64] {
+    let mut public = [0; 64];
+    public[..32].copy_from_slice(&point.x());
+    public[32..].copy_from_slice(&point.y());
+    public
 }
 
 pub(super) fn check_public(public: &[u8; 64]) -> Result<(), KeyError> {
     point(public).map(drop)
 }
 
-pub(super) fn public_key(bytes_: &[u8; 32]) -> [u8; 64] {
-    secret(bytes_).map_or([0; 64], |secret| bytes(&secret.public_key()))
-}
-
-pub(super) fn agree(ours: &[u8; 32], theirs: &[u8; 64]) -> Result<[u8; 32], KeyError> {
-    let shared =
-        k256::ecdh::diffie_hellman(secret(ours)?.to_nonzero_scalar(), point(theirs)?.as_affine());
-    Ok((*shared.raw_secret_bytes()).into())
-}
-
-pub(super) fn sign(bytes: &[u8; 32], digest: &[u8; 32]) -> [u8; 65] {
-    let mut out = [0; 65];
-    if let Ok(key) = SigningKey::from_bytes(bytes.into()) {
-        let (signature, id) = key.sign_prehash_recoverable(digest);
-        out[..64].copy_from_slice(&signature.to_bytes());
-        out[64] = id.to_byte();
-    }
-    out
+fn nonce_point(recovery: &Recovery) -> Result<ProjectivePoint, KeyError> {
+    Option::<AffinePoint>::from(AffinePoint::decompress(
+        &FieldBytes::from(recovery.x),
+        recovery.y_is_odd.into(),
+    ))
+    .map(Into::into)
+    .ok_or(KeyError::BadSignature)
 }
 
 pub(super) fn recover(signature: &[u8; 65], digest: &[u8; 32]) -> Result<[u8; 64], KeyError> {
-    let id = RecoveryId::from_byte(signature[64]).ok_or(KeyError::BadSignature)?;
-    let signature = Signature::from_slice(&signature[..64]).map_err(|_| KeyError::BadSignature)?;
-    VerifyingKey::recover_from_prehash(digest, &signature, id)
-        .map(|key| bytes(&key.into()))
-        .map_err(|_| KeyError::BadSignature)
+    let recovery = Recovery::new(signature, digest)?;
+    let signer = ProjectivePoint::mul_by_generator_and_mul_add_vartime(
+        &recovery.of_generator,
+        &recovery.of_nonce,
+        &nonce_point(&recovery)?,
+    );
+    let [signer] = ProjectivePoint::batch_normalize_vartime(&[signer]);
+    if signer.is_identity().into() {
+        return Err(KeyError::BadSignature);
+    }
+    Ok(coordinates(&signer))
+}
+
+pub(super) fn recover_and_agree(
+    signature: &[u8; 65],
+    digest: &[u8; 32],
+    secret: &Secret,
+) -> Result<[u8; 32], KeyError> {
+    let mut recovery = Recovery::new(signature, digest)?;
+    recovery.multiply(secret);
+    let product = ProjectivePoint::mul_by_generator(&recovery.of_generator)
+        + nonce_point(&recovery)? * *recovery.of_nonce;
+    let shared = product.to_affine();
+    if shared.is_identity().into() {
+        return Err(KeyError::BadSignature);
+    }
+    Ok(shared.x().into())
 }

@@ -1,0 +1,618 @@
+//! What every kind of key owes (`suite`), what only the real curve owes
+//! (`vectors`, `refusals`), and the real curve against libsecp256k1's safe
+//! wrapper, which is the library geth uses (`oracle`).
+
+use alloc::format;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::entropy::{Rng, Seed};
+
+const ZERO: [u8; 32] = [0; 32];
+const ONES: [u8; 32] = [0xff; 32];
+/// The order of the group.
+const N: [u8; 32] =
+    hex_literal::hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
+/// The prime of the field.
+const P: [u8; 32] =
+    hex_literal::hex!("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f");
+/// What P has over N: an r below this may have been reduced.
+const P_MINUS_N: [u8; 32] =
+    hex_literal::hex!("000000000000000000000000000000014551231950b75fc4402da1722fc9baee");
+/// The highest s that counts as low.
+const HALF_N: [u8; 32] =
+    hex_literal::hex!("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
+
+fn rng(number: u64) -> Rng {
+    Seed::from_number(number).secrets()
+}
+
+fn small(number: u8) -> [u8; 32] {
+    let mut bytes = ZERO;
+    bytes[31] = number;
+    bytes
+}
+
+/// `bytes` plus `step`, modulo 2^256.
+fn offset(mut bytes: [u8; 32], step: i16) -> [u8; 32] {
+    let mut carry = step;
+    for byte in bytes.iter_mut().rev() {
+        let sum = i16::from(*byte) + carry;
+        *byte = u8::try_from(sum & 0xff).unwrap();
+        carry = sum >> 8;
+    }
+    bytes
+}
+
+fn join(one: [u8; 32], other: [u8; 32]) -> [u8; 64] {
+    let mut both = [0; 64];
+    both[..32].copy_from_slice(&one);
+    both[32..].copy_from_slice(&other);
+    both
+}
+
+fn signature(r: [u8; 32], s: [u8; 32], id: u8) -> Signature {
+    let mut bytes = [id; 65];
+    bytes[..64].copy_from_slice(&join(r, s));
+    Signature::from_bytes(bytes)
+}
+
+/// Numbers around every border that r, s and a digest can cross.
+fn borders() -> impl Strategy<Value = [u8; 32]> {
+    let near = prop::sample::select(alloc::vec![ZERO, N, P, P_MINUS_N, HALF_N]);
+    prop_oneof![
+        (near, -3_i16..=3).prop_map(|(border, step)| offset(border, step)),
+        any::<u8>().prop_map(small),
+    ]
+}
+
+fn ids() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => 0_u8..4, 1 => any::<u8>()]
+}
+
+/// Signatures that are nearly, wrongly or not at all by `signer`.
+fn attempts(signer: SecretKey) -> impl Strategy<Value = (Signature, [u8; 32])> {
+    let number = || prop_oneof![borders(), any::<[u8; 32]>()];
+    let made_up = (number(), number(), ids(), number())
+        .prop_map(|(r, s, id, digest)| (signature(r, s, id), digest));
+    let changed = (any::<[u8; 32]>(), 0..65_usize, 0..8_u8, any::<bool>(), ids()).prop_map(
+        move |(digest, at, bit, flip, id)| {
+            let mut bytes = *signer.sign(&digest).as_bytes();
+            if flip {
+                bytes[at] ^= 1 << bit;
+            } else if id < 4 {
+                bytes[64] = id;
+            }
+            (Signature::from_bytes(bytes), digest)
+        },
+    );
+    prop_oneof![made_up, changed]
+}
+
+/// What a key of any kind must do; `make` makes one.
+mod suite {
+    use super::*;
+
+    type Make = fn(&mut Rng) -> SecretKey;
+
+    fn agreement_commutes(make: Make) {
+        let mut rng = rng(1);
+        for _ in 0..20 {
+            let (one, other) = (make(&mut rng), make(&mut rng));
+            let shared = one.agree(&other.public_key()).unwrap();
+            assert_eq!(shared.as_bytes(), other.agree(&one.public_key()).unwrap().as_bytes());
+            let stranger = make(&mut rng).agree(&other.public_key()).unwrap();
+            assert_ne!(shared.as_bytes(), stranger.as_bytes());
+        }
+    }
+
+    fn a_public_key_survives_its_bytes(make: Make) {
+        let public = make(&mut rng(2)).public_key();
+        assert_eq!(PublicKey::from_bytes(public.as_bytes()), Ok(public));
+    }
+
+    fn a_changed_public_key_is_refused(make: Make) {
+        let public = make(&mut rng(3)).public_key();
+        for bit in 0..512 {
+            let mut bytes = *public.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(PublicKey::from_bytes(&bytes), Err(KeyError::NotOnCurve), "bit {bit}");
+        }
+    }
+
+    fn a_signature_names_its_signer(make: Make) {
+        let mut rng = rng(4);
+        for _ in 0..20 {
+            let (key, digest) = (make(&mut rng), rng.bytes());
+            assert_eq!(key.sign(&digest).recover(&digest), Ok(key.public_key()));
+        }
+        let key = make(&mut rng);
+        for digest in [ZERO, small(1), offset(N, -1), N, offset(N, 1), ONES] {
+            assert_eq!(key.sign(&digest).recover(&digest), Ok(key.public_key()));
+        }
+    }
+
+    fn signing_is_deterministic(make: Make) {
+        let key = make(&mut rng(5));
+        assert_eq!(key.sign(&small(1)), key.sign(&small(1)));
+        assert_ne!(key.sign(&small(1)), key.sign(&small(2)));
+    }
+
+    fn a_signature_holds_for_one_digest_only(make: Make) {
+        let mut rng = rng(6);
+        let (key, digest) = (make(&mut rng), rng.bytes());
+        for bit in 0..256 {
+            let mut other = digest;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(key.sign(&digest).recover(&other), Ok(key.public_key()), "bit {bit}");
+        }
+    }
+
+    fn a_changed_signature_does_not_name_the_signer(make: Make) {
+        let mut rng = rng(7);
+        let (key, digest) = (make(&mut rng), rng.bytes());
+        for bit in 0..520 {
+            let mut bytes = *key.sign(&digest).as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let changed = Signature::from_bytes(bytes);
+            assert_ne!(changed.recover(&digest), Ok(key.public_key()), "bit {bit}");
+        }
+    }
+
+    fn encapsulation_agrees_with_its_recipient_and_never_repeats(make: Make) {
+        let mut rng = rng(8);
+        let to = make(&mut rng);
+        let (first, shared) = encapsulate(&mut rng, &to.public_key()).unwrap();
+        assert_eq!(shared.as_bytes(), to.agree(&first).unwrap().as_bytes());
+        assert_eq!(PublicKey::from_bytes(first.as_bytes()), Ok(first));
+        let (second, _) = encapsulate(&mut rng, &to.public_key()).unwrap();
+        assert_ne!(first, second);
+    }
+
+    fn a_key_generated_like_another_works_with_it(make: Make) {
+        let mut rng = rng(9);
+        let key = make(&mut rng);
+        let ephemeral = key.generate_like(&mut rng);
+        assert_ne!(key.to_bytes(), ephemeral.to_bytes());
+        assert!(key.agree(&ephemeral.public_key()).is_ok());
+        assert!(ephemeral.agree(&key.public_key()).is_ok());
+    }
+
+    fn recover_and_agree_is_recover_then_agree(make: Make) {
+        let (ours, theirs) = (make(&mut rng(10)), make(&mut rng(11)));
+        proptest!(ProptestConfig::with_cases(1_000), |((signature, digest) in attempts(theirs))| {
+            let apart = signature.recover(&digest).and_then(|signer| ours.agree(&signer));
+            let merged = signature.recover_and_agree(&digest, &ours);
+            prop_assert_eq!(
+                merged.as_ref().map(SharedSecret::as_bytes),
+                apart.as_ref().map(SharedSecret::as_bytes)
+            );
+        });
+    }
+
+    fn recover_and_agree_finds_what_the_signer_computes(make: Make) {
+        let mut rng = rng(12);
+        let (ours, theirs, digest) = (make(&mut rng), make(&mut rng), rng.bytes());
+        let shared = theirs.sign(&digest).recover_and_agree(&digest, &ours).unwrap();
+        assert_eq!(shared.as_bytes(), theirs.agree(&ours.public_key()).unwrap().as_bytes());
+    }
+
+    fn secrets_are_never_printed(make: Make) {
+        let key = make(&mut rng(13));
+        let shared = key.agree(&key.public_key()).unwrap();
+        let signature = key.sign(&ZERO);
+        assert_eq!(
+            format!("{key:?} {shared:?} {signature:?}"),
+            "SecretKey(..) SharedSecret(..) Signature(..)"
+        );
+    }
+
+    macro_rules! suite {
+        ($kind:ident, $make:expr, [$($test:ident),* $(,)?]) => {
+            mod $kind {
+                use super::*;
+                $(#[test] fn $test() { super::$test($make) })*
+            }
+        };
+    }
+
+    macro_rules! suite_of_all {
+        ($kind:ident, $make:expr) => {
+            suite!(
+                $kind,
+                $make,
+                [
+                    agreement_commutes,
+                    a_public_key_survives_its_bytes,
+                    a_changed_public_key_is_refused,
+                    a_signature_names_its_signer,
+                    signing_is_deterministic,
+                    a_signature_holds_for_one_digest_only,
+                    a_changed_signature_does_not_name_the_signer,
+                    encapsulation_agrees_with_its_recipient_and_never_repeats,
+                    a_key_generated_like_another_works_with_it,
+                    recover_and_agree_is_recover_then_agree,
+                    recover_and_agree_finds_what_the_signer_computes,
+                    secrets_are_never_printed,
+                ]
+            );
+        };
+    }
+
+    suite_of_all!(of_the_curve, SecretKey::generate);
+    #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+    suite_of_all!(of_the_stand_in, SecretKey::insecure_stand_in_generate);
+}
+
+/// Published results.
+mod vectors {
+    use hex_literal::hex;
+
+    use super::*;
+
+    fn shared(ours: [u8; 32], theirs: [u8; 32]) -> [u8; 32] {
+        let theirs = SecretKey::from_bytes(&theirs).unwrap().public_key();
+        *SecretKey::from_bytes(&ours).unwrap().agree(&theirs).unwrap().as_bytes()
+    }
+
+    #[test]
+    fn recovery_matches_geth() {
+        // geth, crypto/signature_test.go
+        let digest = hex!("ce0677bb30baa8cf067c88db9811f4333d131bf8bcf12fe7065d211dce971008");
+        let signature = Signature::from_bytes(hex!(
+            "90f27b8b488db00b00606796d2987f6a5f59ae62ea05effe84fef5b8b0e549984a691139ad57a3f0b906637673aa2f63d1f55cb1a69199d4009eea23ceaddc9301"
+        ));
+        let signer = hex!(
+            "e32df42865e97135acfb65f3bae71bdc86f4d49150ad6a440b6f15878109880a0a2b2667f7e725ceea70c673093bf67663e0312623c8e091b13cf2c0f11ef652"
+        );
+        assert_eq!(signature.recover(&digest).unwrap().as_bytes(), &signer);
+    }
+
+    #[test]
+    fn agreement_matches_geth() {
+        // geth, crypto/ecies/ecies_test.go, TestSharedKeyStatic
+        let one = hex!("7ebbc6a8358bc76dd73ebc557056702c8cfc34e5cfcd90eb83af0347575fd2ad");
+        let other = hex!("6a3d6396903245bba5837752b9e0348874e72db0c4e11e9c485a81b4ea4353b9");
+        let expected = hex!("167ccc13ac5e8a26b131c3446030c60fbfac6aa8e31149d0869f93626a4cdf62");
+        assert_eq!(shared(one, other), expected);
+        assert_eq!(shared(other, one), expected);
+    }
+
+    #[test]
+    fn agreement_matches_the_handshake_of_eip_8() {
+        // Static keys A and B, then ephemeral ones. The results are not
+        // printed in EIP-8; they were computed from its secrets apart from
+        // this code.
+        assert_eq!(
+            shared(
+                hex!("49a7b37aa6f6645917e7b807e9d1c00d4fa71f18343b0d4122a4d2df64dd6fee"),
+                hex!("b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291"),
+            ),
+            hex!("2d21423c1dc3355da36e7f2c2b530eeffcf0680f93201a958b2ec3a7d04958e6")
+        );
+        assert_eq!(
+            shared(
+                hex!("869d6ecf5211f1cc60418a13b9d870b22959d0c16f02bec714c960dd2298a32d"),
+                hex!("e238eb8e04fee6511ab04c6dd3c89ce097b11f25d584863ac2b6d5b35b1847e4"),
+            ),
+            hex!("1a08ef840fa6b55e5b2630351aa45804cc16b48e526b64e6ee667b224967ef24")
+        );
+    }
+
+    #[test]
+    fn one_is_the_key_of_the_generator() {
+        // SEC 2, section 2.4.1
+        assert_eq!(
+            SecretKey::from_bytes(&small(1)).unwrap().public_key().as_bytes(),
+            &hex!(
+                "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"
+            )
+        );
+    }
+}
+
+/// What is not a key, or no signature, of the real curve.
+mod refusals {
+    use ::k256::elliptic_curve::point::{AffineCoordinates as _, DecompressPoint as _};
+    use ::k256::{AffinePoint, FieldBytes};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_key_is_in_one_to_the_order() {
+        for bytes in [ZERO, N, offset(N, 1), P, ONES] {
+            assert_eq!(
+                SecretKey::from_bytes(&bytes).err(),
+                Some(KeyError::SecretOutOfRange),
+                "{bytes:?}"
+            );
+        }
+        for bytes in [small(1), offset(N, -1)] {
+            assert_eq!(*SecretKey::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_on_the_curve() {
+        let public = SecretKey::generate(&mut rng(1)).public_key();
+        let [x, y] = scalars::halves(public.as_bytes());
+        let off_the_curve = [
+            // The identity has no coordinates; this is how some write it.
+            (ZERO, ZERO),
+            (y, x),
+            (x, ZERO),
+            (ZERO, y),
+            (x, offset(y, 1)),
+            (ONES, ONES),
+            (P, P),
+            (x, P),
+            // Points of curves with the same formulas but another constant:
+            // 0, 1, 2, 5 and 11. Some of them have groups of small order.
+            (small(1), small(1)),
+            (small(2), small(3)),
+            (offset(P, -1), small(1)),
+            (offset(P, -1), small(2)),
+            (small(5), offset(small(11), 125)),
+        ];
+        for (x, y) in off_the_curve {
+            assert_eq!(
+                PublicKey::from_bytes(&join(x, y)),
+                Err(KeyError::NotOnCurve),
+                "{x:?} {y:?}"
+            );
+        }
+    }
+
+    /// X of a point of the curve, and of one of its twist.
+    fn x_with_and_without_point(from: u8) -> (AffinePoint, [u8; 32]) {
+        let decompress = |x: u8| {
+            Option::<AffinePoint>::from(AffinePoint::decompress(&small(x).into(), 0.into()))
+        };
+        let with = (from..).find_map(decompress).unwrap();
+        let without = (from..).find(|x| decompress(*x).is_none()).unwrap();
+        (with, small(without))
+    }
+
+    #[test]
+    fn a_point_of_the_twist_is_refused() {
+        let (_, x) = x_with_and_without_point(1);
+        for y in [ZERO, small(1), small(2), offset(P, -1), P, ONES] {
+            assert_eq!(PublicKey::from_bytes(&join(x, y)), Err(KeyError::NotOnCurve));
+        }
+        for id in 0..2 {
+            let signature = signature(x, small(1), id);
+            assert_eq!(signature.recover(&small(1)), Err(KeyError::BadSignature));
+        }
+    }
+
+    #[test]
+    fn coordinates_are_reduced() {
+        let (point, _) = x_with_and_without_point(1);
+        let [x, y]: [FieldBytes; 2] = [point.x(), point.y()];
+        let (x, y): ([u8; 32], [u8; 32]) = (x.into(), y.into());
+        assert!(PublicKey::from_bytes(&join(x, y)).is_ok());
+        // The same residue, P higher: P + x still fits 32 bytes.
+        let unreduced = offset(P, i16::from(x[31]));
+        assert_eq!(PublicKey::from_bytes(&join(unreduced, y)), Err(KeyError::NotOnCurve));
+    }
+
+    #[test]
+    fn a_signature_of_the_identity_is_refused() {
+        // With 1 as the nonce, r is the generator's x, and s = digest makes
+        // the two terms of the recovered key cancel out.
+        let generator = SecretKey::from_bytes(&small(1)).unwrap().public_key();
+        let [r, _] = scalars::halves(generator.as_bytes());
+        let ours = SecretKey::generate(&mut rng(2));
+        let cancelling = signature(r, small(7), 0);
+        assert_eq!(cancelling.recover(&small(7)), Err(KeyError::BadSignature));
+        assert_eq!(
+            cancelling.recover_and_agree(&small(7), &ours).err(),
+            Some(KeyError::BadSignature)
+        );
+        assert!(cancelling.recover(&small(8)).is_ok());
+        assert!(cancelling.recover_and_agree(&small(8), &ours).is_ok());
+    }
+
+    #[test]
+    fn r_and_s_are_in_one_to_the_order_and_the_id_is_below_four() {
+        let mut rng = rng(3);
+        let (key, digest) = (SecretKey::generate(&mut rng), rng.bytes());
+        let good = *key.sign(&digest).as_bytes();
+        let [r, s] = scalars::halves(good[..64].try_into().unwrap());
+        for bad in [ZERO, N, offset(N, 1), P, ONES] {
+            for signature in [signature(bad, s, good[64]), signature(r, bad, good[64])] {
+                assert_eq!(signature.recover(&digest), Err(KeyError::BadSignature));
+            }
+        }
+        for id in 2..=255 {
+            // 2 and 3 add n to r, which here is too high for that.
+            assert_eq!(signature(r, s, id).recover(&digest), Err(KeyError::BadSignature));
+        }
+    }
+
+    #[test]
+    fn a_reduced_r_and_a_high_s_are_taken_as_geth_takes_them() {
+        let ours = SecretKey::generate(&mut rng(4));
+        let taken = (1..=40).filter(|r| {
+            let signature = signature(small(*r), offset(N, -1), 2 + r % 2);
+            signature.recover_and_agree(&small(9), &ours).is_ok()
+        });
+        // About every second x has a point.
+        assert!((10..=30).contains(&taken.count()));
+    }
+}
+
+/// The real curve, by whichever backend, against libsecp256k1's safe wrapper.
+mod oracle {
+    use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+    use secp256k1::{Message, ecdh};
+
+    use super::*;
+
+    fn secret(key: &SecretKey) -> secp256k1::SecretKey {
+        secp256k1::SecretKey::from_secret_bytes(*key.to_bytes()).unwrap()
+    }
+
+    fn public(bytes: &[u8; 64]) -> Option<secp256k1::PublicKey> {
+        let mut sec1 = [4; 65];
+        sec1[1..].copy_from_slice(bytes);
+        secp256k1::PublicKey::from_slice(&sec1).ok()
+    }
+
+    fn recover(signature: &Signature, digest: [u8; 32]) -> Option<[u8; 64]> {
+        let id = RecoveryId::try_from(i32::from(signature.as_bytes()[64])).ok()?;
+        RecoverableSignature::from_compact(&signature.as_bytes()[..64], id)
+            .ok()?
+            .recover(Message::from_digest(digest))
+            .ok()
+            .map(|signer| signer.serialize_uncompressed()[1..].try_into().unwrap())
+    }
+
+    fn keys() -> impl Strategy<Value = SecretKey> {
+        prop_oneof![
+            4 => any::<[u8; 32]>(),
+            1 => borders(),
+        ]
+        .prop_filter_map("in range", |bytes| SecretKey::from_bytes(&bytes).ok())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn the_same_bytes_are_secret_keys(bytes in prop_oneof![borders(), any::<[u8; 32]>()]) {
+            prop_assert_eq!(
+                SecretKey::from_bytes(&bytes).is_ok(),
+                secp256k1::SecretKey::from_secret_bytes(bytes).is_ok()
+            );
+        }
+
+        #[test]
+        fn the_same_bytes_are_public_keys(x in borders(), y in borders(), key in keys(), whole in any::<bool>()) {
+            let mut bytes = join(x, y);
+            if whole {
+                bytes = *key.public_key().as_bytes();
+                bytes[usize::from(y[31] % 64)] ^= x[31] & 1;
+            }
+            prop_assert_eq!(PublicKey::from_bytes(&bytes).is_ok(), public(&bytes).is_some());
+        }
+
+        #[test]
+        fn public_keys_and_agreements_are_the_same(ours in keys(), theirs in keys()) {
+            let expected = secp256k1::PublicKey::from_secret_key(&secret(&ours));
+            let found = ours.public_key();
+            prop_assert_eq!(&expected.serialize_uncompressed()[1..], found.as_bytes());
+            let theirs = theirs.public_key();
+            let expected =
+                ecdh::shared_secret_point(&public(theirs.as_bytes()).unwrap(), &secret(&ours));
+            let found = ours.agree(&theirs).unwrap();
+            prop_assert_eq!(&expected[..32], found.as_bytes());
+        }
+
+        #[test]
+        fn signatures_are_the_same(key in keys(), digest in prop_oneof![any::<[u8; 32]>(), borders()]) {
+            let (id, expected) = RecoverableSignature::sign_ecdsa_recoverable(
+                Message::from_digest(digest),
+                &secret(&key),
+            )
+            .serialize_compact();
+            let signature = key.sign(&digest);
+            prop_assert_eq!(&signature.as_bytes()[..64], &expected);
+            prop_assert_eq!(RecoveryId::try_from(i32::from(signature.as_bytes()[64])), Ok(id));
+        }
+
+        #[test]
+        fn the_same_signatures_name_the_same_signers(
+            (signature, digest) in attempts(SecretKey::generate(&mut rng(1)))
+        ) {
+            // A stand-in signature is one only if it says so in its last byte.
+            let recovered = signature.recover(&digest).ok().map(|signer| *signer.as_bytes());
+            prop_assert_eq!(recovered, recover(&signature, digest));
+        }
+    }
+
+    /// Both backends in one program, where they can be compared directly.
+    #[cfg(feature = "secp256k1")]
+    mod backends {
+        use super::super::super::{k256, libsecp256k1};
+        use super::*;
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+            #[test]
+            fn agree_on_every_operation(
+                ours in keys(),
+                theirs in keys(),
+                (signature, digest) in attempts(SecretKey::generate(&mut rng(1))),
+            ) {
+                let secret = Secret::from_bytes(&ours.to_bytes()).unwrap();
+                let to = k256::public_key(&Secret::from_bytes(&theirs.to_bytes()).unwrap());
+                prop_assert_eq!(k256::public_key(&secret), libsecp256k1::public_key(&secret));
+                prop_assert_eq!(k256::check_public(&to), libsecp256k1::check_public(&to));
+                prop_assert_eq!(k256::agree(&secret, &to), libsecp256k1::agree(&secret, &to));
+                prop_assert_eq!(
+                    k256::encapsulate(&secret, &to),
+                    libsecp256k1::encapsulate(&secret, &to)
+                );
+                prop_assert_eq!(
+                    k256::sign(&secret, &digest),
+                    libsecp256k1::sign(&secret, &digest)
+                );
+                let signature = signature.as_bytes();
+                prop_assert_eq!(
+                    k256::recover(signature, &digest),
+                    libsecp256k1::recover(signature, &digest)
+                );
+                prop_assert_eq!(
+                    k256::recover_and_agree(signature, &digest, &secret),
+                    libsecp256k1::recover_and_agree(signature, &digest, &secret)
+                );
+            }
+        }
+    }
+}
+
+/// A node with a real key stays safe while stand-in keys exist beside it.
+#[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+mod kinds {
+    use super::*;
+
+    #[test]
+    fn no_operation_takes_keys_of_two_kinds() {
+        let mut rng = rng(1);
+        let digest = rng.bytes();
+        let curve = SecretKey::generate(&mut rng);
+        let stand_in = SecretKey::insecure_stand_in_generate(&mut rng);
+        for (one, other) in [(&curve, &stand_in), (&stand_in, &curve)] {
+            assert_eq!(one.agree(&other.public_key()).err(), Some(KeyError::NotOnCurve));
+            assert_eq!(
+                other.sign(&digest).recover_and_agree(&digest, one).err(),
+                Some(KeyError::NotOnCurve)
+            );
+            let (once, _) = encapsulate(&mut rng, &other.public_key()).unwrap();
+            assert_eq!(one.agree(&once).err(), Some(KeyError::NotOnCurve));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_stand_in_key_are_no_key_of_the_curve() {
+        let key = SecretKey::insecure_stand_in(&small(1));
+        let public = key.public_key();
+        assert_eq!(backend::check_public(public.as_bytes()), Err(KeyError::NotOnCurve));
+        assert_ne!(public, SecretKey::from_bytes(&small(1)).unwrap().public_key());
+        let signature = key.sign(&ZERO);
+        assert_eq!(backend::recover(signature.as_bytes(), &ZERO), Err(KeyError::BadSignature));
+    }
+
+    #[test]
+    fn the_kind_is_kept_by_generating_alike_and_not_by_the_bytes() {
+        let mut rng = rng(2);
+        let key = SecretKey::insecure_stand_in_generate(&mut rng);
+        let alike = key.generate_like(&mut rng);
+        assert!(key.agree(&alike.public_key()).is_ok());
+        let read_back = SecretKey::from_bytes(&key.to_bytes()).unwrap();
+        assert!(key.agree(&read_back.public_key()).is_err());
+    }
+}

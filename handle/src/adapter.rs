@@ -117,6 +117,11 @@ impl ConnectionEnd {
         Peer::new(inner)
     }
 
+    /// A handle, if the connection was admitted.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.clone().map(Peer::new)
+    }
+
     /// The next command of node or application.
     pub fn next_command(&self) -> Option<Command> {
         self.control.take()

@@ -5,7 +5,6 @@
 //	geth dial [flags] ENODE        a server that dials ENODE, asks for echoes, checks each reply byte for byte
 //	geth raw [flags] CASE ENODE    one deliberate oddity over RLPx, then what the other side did about it
 //	geth raw --list                the oddities
-//	geth limits                    the largest echo payloads that fit a frame, in bytes
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
 
@@ -28,8 +27,6 @@ func main() {
 		dial(arguments)
 	case "raw":
 		raw(arguments)
-	case "limits":
-		emit(map[string]any{"random": largestRandom(), "compressible": maxFrame})
 	case "cases":
 		cases(arguments)
 	default:
@@ -38,7 +35,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|limits|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

@@ -159,7 +159,10 @@ impl Connection {
                 }
                 Event::Message(message) => self.undelivered = Some(message),
                 Event::RoundTrip(round_trip) => self.end.round_trip(round_trip),
-                Event::Closed(error) => return Turn::Closed(error),
+                Event::Closed(error) => {
+                    lock(&self.shared.ends).count(&error);
+                    return Turn::Closed(error);
+                }
             }
         }
         let obeyed = self.obey();

@@ -14,10 +14,10 @@ use async_lock::{Semaphore, SemaphoreGuardArc};
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::Enode;
 use devp2p_core::limits;
-use devp2p_core::node::Admission;
+use devp2p_core::node::{Admission, Ends};
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_core::session::{Greeting, Local, Session};
-use devp2p_handle::adapter::{self, ConnectionEnd, Request, Stopper};
+use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, Request, Stopper};
 use devp2p_handle::{DialError, Direction, Event, Node, Peer};
 use devp2p_host::Clock;
 use futures_lite::future::or;
@@ -66,7 +66,7 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
     let listener = listen.map(|address| Async::new(crate::socket::listen(address)?)).transpose()?;
     let address = listener.as_ref().map(|l| l.get_ref().local_addr()).transpose()?;
     let local = Arc::new(local);
-    let (node, requests, events) = adapter::node(Arc::clone(&local), address);
+    let (node, NodeEnd { requests, events, ends }) = adapter::node(Arc::clone(&local), address);
     let shared = Arc::new(Shared {
         admission: Mutex::new(Admission::new(*local.public(), max_peers)),
         local,
@@ -78,6 +78,7 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
         pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
         stopping: AtomicBool::new(false),
         events,
+        ends,
         executor: Arc::clone(executor),
     });
     executor.spawn(serve(shared, listener, requests)).detach();
@@ -98,6 +99,7 @@ pub(crate) struct Shared {
     pending: Arc<Semaphore>,
     stopping: AtomicBool,
     events: Sender<Event>,
+    pub(crate) ends: Arc<Mutex<Ends>>,
     executor: Arc<Executor<'static>>,
 }
 

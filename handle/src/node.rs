@@ -1,13 +1,14 @@
 //! The node as the application sees it.
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use core::net::{Ipv4Addr, SocketAddr};
 
 use async_channel::{Receiver, Sender};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::identity::Enode;
+use devp2p_core::node::Ends;
 use devp2p_core::session::{Local, SessionError};
 
 use crate::Peer;
@@ -72,6 +73,7 @@ pub struct Node {
     address: Option<SocketAddr>,
     requests: Sender<Request>,
     events: Receiver<Event>,
+    ends: Arc<Mutex<Ends>>,
 }
 
 impl Node {
@@ -80,8 +82,9 @@ impl Node {
         address: Option<SocketAddr>,
         requests: Sender<Request>,
         events: Receiver<Event>,
+        ends: Arc<Mutex<Ends>>,
     ) -> Self {
-        Self { local, address, requests, events }
+        Self { local, address, requests, events, ends }
     }
 
     /// What the node says of itself.
@@ -106,6 +109,12 @@ impl Node {
             }
             None => Enode::incomplete(*self.local.public()),
         }
+    }
+
+    /// How many connections ended in which way, dialled ones and those that
+    /// were never admitted included.
+    pub fn ends(&self) -> Ends {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connects to a node: TCP, both handshakes, both admissions.

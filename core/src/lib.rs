@@ -3,6 +3,8 @@
 #![cfg_attr(not(feature = "secp256k1"), forbid(unsafe_code))]
 #![cfg_attr(feature = "secp256k1", deny(unsafe_code))]
 
+#![deny(clippy::alloc_instead_of_core, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
 extern crate alloc;
 
 pub mod crypto;

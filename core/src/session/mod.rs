@@ -19,7 +19,9 @@
 //! caller's buffer and nothing more until [`Input::Delivered`];
 //! [`Input::Send`] takes messages from the caller's queue while fewer than
 //! [`limits::WRITE_BACKLOG`] bytes wait to be written. Whatever is not taken
-//! stays with the caller.
+//! stays with the caller. What waits to be written does not stop the reading,
+//! lest two sides that send much at once wait for each other; only answers that
+//! pile up ([`limits::ANSWER_BACKLOG`]) do.
 //!
 //! Specification: rlpx.md. Time limits in [`limits`].
 
@@ -44,6 +46,7 @@ use crate::entropy::Seed;
 use crate::limits;
 use crate::machine::Machine;
 use crate::p2p::{DisconnectReason, Hello, Message, Shared};
+use crate::rlpx::frame_length;
 use crate::time::{Deadline, Instant, Now};
 use link::{Authenticated, Greeted, Handshake, Link};
 
@@ -172,6 +175,10 @@ struct Open {
     ping_sent: Option<Instant>,
 }
 
+/// Most bytes of the base protocol that wait: the answers, of which one may
+/// exceed its limit, a ping and a disconnect.
+const BASE_BACKLOG: usize = limits::ANSWER_BACKLOG + 3 * frame_length(16);
+
 /// How many written bytes are still on their way, and for how long.
 #[derive(Default)]
 struct Writes {
@@ -179,6 +186,8 @@ struct Writes {
     /// Of those pending, the bytes that must have left by the deadline.
     due: usize,
     deadline: Instant,
+    /// Bytes of answers among those due, and among those that came since.
+    answers: [usize; 2],
 }
 
 impl Session {
@@ -226,7 +235,9 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake { .. } | State::Hello { .. } | State::Closing { .. } => true,
-            State::Open(open) => !open.delivering && !self.backlogged(),
+            State::Open(open) => {
+                !open.delivering && self.writes.answers() < limits::ANSWER_BACKLOG
+            }
             State::Authenticated { .. } | State::Ready { .. } | State::Closed(_) => false,
         }
     }
@@ -310,7 +321,9 @@ impl Session {
                 return Err(SessionError::Remote(DisconnectReason::decode(&payload)));
             }
             code::PING => {
+                let before = self.out.len();
                 open.link.send(code::PONG, &EMPTY_LIST, &mut self.out)?;
+                self.writes.answered(self.out.len() - before);
                 self.counters.pings_answered += 1;
             }
             code::PONG if open.ping_sent.is_some() => {
@@ -496,8 +509,7 @@ impl Writes {
     fn began(&mut self, bytes: usize, now: Instant) {
         self.pending += bytes;
         if self.due == 0 {
-            self.due = self.pending;
-            self.deadline = now + limits::WRITE_TIMEOUT;
+            self.all_due(now);
         }
     }
 
@@ -506,10 +518,25 @@ impl Writes {
     fn written(&mut self, bytes: usize, now: Instant) {
         self.pending = self.pending.saturating_sub(bytes);
         self.due = self.due.saturating_sub(bytes);
-        if self.due == 0 && self.pending > 0 {
-            self.due = self.pending;
-            self.deadline = now + limits::WRITE_TIMEOUT;
+        if self.due == 0 {
+            self.all_due(now);
         }
+    }
+
+    fn all_due(&mut self, now: Instant) {
+        self.due = self.pending;
+        self.deadline = now + limits::WRITE_TIMEOUT;
+        self.answers = if self.pending > 0 { [self.answers[1], 0] } else { [0, 0] };
+    }
+
+    /// Bytes of an answer are about to be pending.
+    fn answered(&mut self, bytes: usize) {
+        self.answers[1] += bytes;
+    }
+
+    /// Bytes of answers that may be pending: at least those that are.
+    const fn answers(&self) -> usize {
+        self.answers[0] + self.answers[1]
     }
 
     const fn deadline(&self) -> Option<Instant> {
@@ -614,9 +641,12 @@ impl Machine for Session {
             return Err("more bytes due than pending");
         }
         // One message beyond the backlog, and the frames of the base protocol.
-        let bound = 2 * limits::WRITE_BACKLOG + limits::FRAME;
+        let bound = limits::WRITE_BACKLOG + frame_length(limits::FRAME) + BASE_BACKLOG;
         if self.writes.pending > bound {
             return Err("more than WRITE_BACKLOG and a message pending");
+        }
+        if self.writes.answers() > BASE_BACKLOG {
+            return Err("more than ANSWER_BACKLOG answers pending");
         }
         Ok(())
     }

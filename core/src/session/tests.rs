@@ -2,6 +2,8 @@
 //! time. Every session in here runs under [`Checked`](crate::machine::Checked).
 #![allow(clippy::cast_possible_truncation, reason = "tests cut numbers to make bytes of them")]
 
+mod messages;
 mod pair;
 mod peer;
+mod pressure;
 mod time_limits;

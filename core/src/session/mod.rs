@@ -80,7 +80,8 @@ pub enum Command {
     Proceed,
     /// After [`Output::Ready`]: admitted, exchange messages.
     Admit,
-    /// Measure a round trip now, besides the regular pings.
+    /// Measure a round trip now, besides the regular pings. Void while
+    /// [`limits::WRITE_BACKLOG`] bytes wait: the answer would tell nothing.
     Ping,
     /// End it, telling the other why where it can be told.
     Disconnect(DisconnectReason),
@@ -377,7 +378,7 @@ impl Session {
                 next_ping: self.now + limits::PING_INTERVAL,
                 ping_sent: None,
             }),
-            (Command::Ping, State::Open(mut open)) => {
+            (Command::Ping, State::Open(mut open)) if !self.backlogged() => {
                 let sent = open.ping(self.now, &mut self.out);
                 self.state = State::Open(open);
                 return sent;

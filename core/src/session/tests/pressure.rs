@@ -3,6 +3,9 @@
 use core::time::Duration;
 
 use super::pair::{Pair, noise};
+use super::peer::Peer;
+use crate::limits;
+use crate::session::{Command, Input};
 
 #[test]
 fn two_ends_that_send_more_than_the_network_holds_do_not_wait_for_each_other() {
@@ -16,4 +19,12 @@ fn two_ends_that_send_more_than_the_network_holds_do_not_wait_for_each_other() {
         assert_eq!(end.closed(), None);
         assert_eq!(end.messages().len(), 2);
     }
+}
+
+#[test]
+fn pings_that_are_asked_for_without_end_stay_under_the_bound() {
+    let (_, mut end) = Peer::open(1);
+    // `Checked` audits the bound after each of them.
+    (0..10_000).for_each(|_| end.handle(Input::Command(Command::Ping)));
+    assert!((limits::WRITE_BACKLOG..limits::WRITE_BACKLOG + 64).contains(&end.unsent.len()));
 }

@@ -92,8 +92,10 @@ pub enum Command {
 pub enum Output {
     /// Write these bytes, and say how many went by [`Input::Written`].
     Write(Bytes),
-    /// The other proved to own this key. Answer by [`Command::Proceed`] or
-    /// [`Command::Disconnect`].
+    /// The other claims to own this key, by an encryption handshake that only
+    /// its owner can have made. One that accepts cannot tell it from a replay
+    /// yet: the proof is the first frame, so it comes with [`Output::Ready`].
+    /// Answer by [`Command::Proceed`] or [`Command::Disconnect`].
     Authenticated(PublicKey),
     /// The other's hello is here. Answer by [`Command::Admit`] or
     /// [`Command::Disconnect`].
@@ -399,7 +401,10 @@ impl Session {
             | State::Authenticated { .. }
             | State::Hello { .. }
             | State::Ready { .. }
-            | State::Open(_) => Err(SessionError::Lost(how)),
+            | State::Open(_) => {
+                self.out.clear();
+                Err(SessionError::Lost(how))
+            }
         }
     }
 
@@ -432,15 +437,17 @@ impl Session {
             }
             State::Hello { deadline, .. } => (*deadline, Phase::Hello),
             State::Open(open) => {
+                let silent = open.reading_since.map(|since| since + limits::READ_TIMEOUT);
+                if silent.is_some_and(|at| at <= now) {
+                    return Err(SessionError::TimedOut(Phase::Read));
+                }
                 if open.next_ping <= now {
-                    let backlogged = self.writes.pending + self.out.len() >= limits::WRITE_BACKLOG;
                     open.next_ping = now + limits::PING_INTERVAL;
-                    if !backlogged {
+                    if self.writes.pending + self.out.len() < limits::WRITE_BACKLOG {
                         open.ping(now, &mut self.out)?;
                     }
                 }
-                let Some(since) = open.reading_since else { return Ok(()) };
-                (since + limits::READ_TIMEOUT, Phase::Read)
+                return Ok(());
             }
             State::Closing { error, deadline, .. } => {
                 if *deadline <= now {
@@ -481,7 +488,6 @@ impl Session {
         | State::Open(Open { mut link, .. })) = state
         else {
             // Nothing is answered to a bad handshake.
-            self.out.clear();
             return;
         };
         // As in geth: before both hellos are through, a disconnect of the
@@ -492,9 +498,9 @@ impl Session {
         {
             let deadline = self.now + limits::DISCONNECT_WRITE_TIMEOUT;
             self.state = State::Closing { error, deadline, flushed: false };
-        } else {
-            self.out.clear();
         }
+        // What answers earlier messages leaves even so: whether they came in
+        // the same bytes as the one that ends it must not show.
     }
 }
 

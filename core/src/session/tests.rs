@@ -2,7 +2,9 @@
 //! time. Every session in here runs under [`Checked`](crate::machine::Checked).
 #![allow(clippy::cast_possible_truncation, reason = "tests cut numbers to make bytes of them")]
 
+mod disconnect;
 mod messages;
+mod misbehaviour;
 mod pair;
 mod peer;
 mod pressure;

@@ -262,7 +262,7 @@ fn the_published_frame_has_our_ciphertext() {
          ba628a4ba590cb43f7848f41c4382885 01010101010101010101010101010101",
     );
     let keys: [u8; 32] = Keccak256::digest([]).into();
-    let mac = || super::mac::Mac::new([&[], &[]]);
+    let mac = || mac::Mac::new([&[], &[]]);
     let secrets = || Secrets { aes: keys.into(), mac: keys.into(), egress: mac(), ingress: mac() };
     let mut frame = BytesMut::new();
     FrameCodec::new(secrets()).encode(8, &unhex("C401020304"), &mut frame).unwrap();

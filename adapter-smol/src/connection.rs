@@ -140,7 +140,7 @@ impl Connection {
             match self.turn() {
                 Turn::Moved => {}
                 Turn::Idle => self.wait().await,
-                other => return other,
+                other @ (Turn::Admitted(_) | Turn::Closed(_)) => return other,
             }
         }
         yield_now().await;

@@ -1,6 +1,7 @@
 //! Replays what a real geth said: the frames with their real MACs, the hello,
 //! the disconnect. Our answers must be the recorded bytes, however the stream
 //! is cut.
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_tests::transcript::{Party, REQUEST};

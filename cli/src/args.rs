@@ -33,9 +33,7 @@ impl Command {
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
             Self::Key(_) => false,
-            Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => {
-                node.json
-            }
+            Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,
             Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,
         }
     }

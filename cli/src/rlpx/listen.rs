@@ -39,13 +39,15 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     let (running, stopped) = async_channel::bounded::<()>(1);
     for _ in 1..thread::available_parallelism().map_or(1, usize::from) {
         let (executor, stopped) = (Arc::clone(&executor), stopped.clone());
-        let work = move || drop(async_io::block_on(executor.run(stopped.recv())));
+        let work = move || async_io::block_on(executor.run(stopped.recv()));
         thread::Builder::new()
             .name("worker".into())
             .spawn(work)
             .map_err(system("worker thread"))?;
     }
-    let until = async { drop(signals.recv().await) };
+    let until = async {
+        let _ = signals.recv().await;
+    };
     let result = async_io::block_on(executor.run(host.serve(until, &written)));
     drop(running);
     result.map_err(Failure::Output)
@@ -96,7 +98,7 @@ impl Host {
                 }
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
-                event => tracing::error!(?event, "unknown event"),
+                event => tracing::error!(?event, "not expected"),
             }
         }
     }

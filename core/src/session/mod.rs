@@ -238,9 +238,7 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake { .. } | State::Hello { .. } | State::Closing { .. } => true,
-            State::Open(open) => {
-                !open.delivering && self.writes.answers() < limits::ANSWER_BACKLOG
-            }
+            State::Open(open) => !open.delivering && self.writes.answers() < limits::ANSWER_BACKLOG,
             State::Authenticated { .. } | State::Ready { .. } | State::Closed(_) => false,
         }
     }

@@ -225,8 +225,7 @@ fn a_ping_leaves_every_15_s_whatever_else_is_sent() {
         end.wake_at(start.saturating_add(Duration::from_secs(second) - MICRO));
         assert!(peer.hear(&mut end).is_empty(), "before {second} s");
         end.wake_at(start.saturating_add(Duration::from_secs(second)));
-        let pings: &[_] =
-            if second % 15 == 0 { &[(code::PING, EMPTY_LIST.to_vec())] } else { &[] };
+        let pings: &[_] = if second % 15 == 0 { &[(code::PING, EMPTY_LIST.to_vec())] } else { &[] };
         assert_eq!(peer.hear(&mut end), pings, "at {second} s");
         end.send(0, &b"else"[..]);
         peer.hear(&mut end);

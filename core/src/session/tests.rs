@@ -10,4 +10,5 @@ mod odd_inputs;
 mod pair;
 mod peer;
 mod pressure;
+mod properties;
 mod time_limits;

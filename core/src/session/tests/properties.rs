@@ -338,11 +338,13 @@ fn action() -> impl Strategy<Value = Action> {
 fn manners() -> impl Strategy<Value = Manners> {
     let any = (any::<bool>(), any::<bool>(), any::<bool>())
         .prop_map(|(proceeds, admits, delivers)| Manners { proceeds, admits, delivers });
-    prop_oneof![3 => Just(Manners::ALL), 1 => any]
+    prop_oneof![4 => Just(Manners::ALL), 1 => any]
 }
 
 #[derive(Clone, Debug)]
 struct Story {
+    /// Whether a second passes before anything happens: enough to open.
+    starts_open: bool,
     manners: [Manners; 2],
     latency: [Duration; 2],
     chunk: [usize; 2],
@@ -356,6 +358,7 @@ fn story() -> impl Strategy<Value = Story> {
     let cut =
         prop_oneof![3 => Just(None), 1 => (0..2usize).prop_map(|wire| Some(Action::Cut(wire)))];
     (
+        any::<bool>(),
         [manners(), manners()],
         [latency(), latency()],
         [chunk(), chunk()],
@@ -363,10 +366,10 @@ fn story() -> impl Strategy<Value = Story> {
         cut,
         vec(action(), 0..5),
     )
-        .prop_map(|(manners, latency, chunk, mut actions, cut, after)| {
+        .prop_map(|(starts_open, manners, latency, chunk, mut actions, cut, after)| {
             actions.extend(cut);
             actions.extend(after);
-            Story { manners, latency, chunk, actions }
+            Story { starts_open, manners, latency, chunk, actions }
         })
 }
 
@@ -395,6 +398,9 @@ impl Watched {
             closing: [None, None],
             faultless: true,
         };
+        if story.starts_open {
+            watched.pair.run(Duration::from_secs(1));
+        }
         for action in &story.actions {
             watched.act(action);
             watched.pair.settle();
@@ -491,8 +497,16 @@ impl Watched {
                 ),
                 "{closed:?}"
             );
-            if self.faultless && ours == SessionError::Lost(Lost::Reset) {
-                panic!("no connection broke: {closed:?}");
+            assert!(
+                !self.faultless || ours != SessionError::Lost(Lost::Reset),
+                "no connection broke: {closed:?}"
+            );
+        }
+        for n in 0..2 {
+            let other = &self.pair.ends[1 - n];
+            let could_tell = other.remote().is_some() && other.unsent.is_empty();
+            if closed[n] == SessionError::Lost(Lost::Closed) && self.faultless && could_tell {
+                assert_eq!(closed[1 - n].disconnect_reason(), None, "S9: never told: {closed:?}");
             }
         }
     }

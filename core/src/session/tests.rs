@@ -11,4 +11,5 @@ mod pair;
 mod peer;
 mod pressure;
 mod properties;
+mod stories;
 mod time_limits;

@@ -164,3 +164,30 @@ fn no_ping_joins_a_backlog() {
     end.wake_at(end.now.saturating_add(Duration::from_secs(15)));
     assert_eq!(peer.hear(&mut end), [(code::PING, EMPTY_LIST.to_vec())]);
 }
+
+#[test]
+fn answers_behind_a_message_stop_the_reading_until_they_have_left() {
+    let (mut peer, mut end) = Peer::open(1);
+    end.send(0, noise(1, 1000));
+    for _ in 0..100 {
+        peer.say(&mut end, code::PING, &EMPTY_LIST);
+    }
+    assert!(!end.session.get().wants_read() && !end.received.is_empty());
+    // The message and the answers leave at once, or one after the other.
+    end.handle(Input::Written(500));
+    assert!(!end.session.get().wants_read());
+    end.accept_writes();
+    while !end.unsent.is_empty() {
+        end.accept_writes();
+    }
+    assert!(end.session.get().wants_read() && end.received.is_empty());
+    assert_eq!(end.session.get().counters().pings_answered, 100);
+
+    end.send(0, noise(1, 1000));
+    for _ in 0..limits::ANSWER_BACKLOG.div_ceil(64) {
+        peer.say(&mut end, code::PING, &EMPTY_LIST);
+    }
+    assert!(!end.session.get().wants_read() && end.received.is_empty());
+    end.accept_writes();
+    assert!(end.unsent.is_empty() && end.session.get().wants_read());
+}

@@ -39,7 +39,8 @@ pub enum DisconnectReason {
     ReadTimeout,
     /// 0x10: a capability's own reason.
     SubprotocolError,
-    /// 0xff: the message held no number. Never sent.
+    /// 0xff: the message held no number. Sent only in answer to such a one, as
+    /// geth does.
     Invalid,
     /// Any other number.
     Unknown(u8),

@@ -30,6 +30,7 @@ mod link;
 mod local;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use core::fmt;
 use core::time::Duration;
@@ -49,6 +50,7 @@ use crate::p2p::{DisconnectReason, Hello, Message, Shared};
 use crate::rlpx::frame_length;
 use crate::time::{Deadline, Instant, Now};
 use link::{Authenticated, Greeted, Handshake, Link};
+use writes::{BASE_BACKLOG, Writes};
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -176,21 +178,6 @@ struct Open {
     reading_since: Option<Instant>,
     next_ping: Instant,
     ping_sent: Option<Instant>,
-}
-
-/// Most bytes of the base protocol that wait: the answers, of which one may
-/// exceed its limit, a ping and a disconnect.
-const BASE_BACKLOG: usize = limits::ANSWER_BACKLOG + 3 * frame_length(16);
-
-/// How many written bytes are still on their way, and for how long.
-#[derive(Default)]
-struct Writes {
-    pending: usize,
-    /// Of those pending, the bytes that must have left by the deadline.
-    due: usize,
-    deadline: Instant,
-    /// Bytes of answers among those due, and among those that came since.
-    answers: [usize; 2],
 }
 
 impl Session {
@@ -507,45 +494,6 @@ impl Open {
         // The oldest unanswered ping is the one whose pong comes next.
         self.ping_sent.get_or_insert(now);
         self.link.send(crate::p2p::code::PING, &crate::p2p::EMPTY_LIST, out)
-    }
-}
-
-impl Writes {
-    fn began(&mut self, bytes: usize, now: Instant) {
-        self.pending += bytes;
-        if self.due == 0 {
-            self.all_due(now);
-        }
-    }
-
-    /// Each time all that was due has left, what came since becomes due: no
-    /// byte waits longer than twice the time limit, whatever else is written.
-    fn written(&mut self, bytes: usize, now: Instant) {
-        self.pending = self.pending.saturating_sub(bytes);
-        self.due = self.due.saturating_sub(bytes);
-        if self.due == 0 {
-            self.all_due(now);
-        }
-    }
-
-    fn all_due(&mut self, now: Instant) {
-        self.due = self.pending;
-        self.deadline = now + limits::WRITE_TIMEOUT;
-        self.answers = if self.pending > 0 { [self.answers[1], 0] } else { [0, 0] };
-    }
-
-    /// Bytes of an answer are about to be pending.
-    fn answered(&mut self, bytes: usize) {
-        self.answers[1] += bytes;
-    }
-
-    /// Bytes of answers that may be pending: at least those that are.
-    const fn answers(&self) -> usize {
-        self.answers[0] + self.answers[1]
-    }
-
-    const fn deadline(&self) -> Option<Instant> {
-        if self.due > 0 { Some(self.deadline) } else { None }
     }
 }
 

@@ -40,12 +40,15 @@ pub(crate) fn watch() -> io::Result<Receiver<Signal>> {
     let (first, watched) = async_channel::bounded(1);
     let wait = move || {
         async_io::block_on(async {
+            let mut asked = false;
             while let Some(Ok(signal)) = signals.next().await {
                 let interrupt = matches!(signal, Caught::Int);
                 let signal = if interrupt { Signal::Interrupt } else { Signal::Terminate };
-                if first.try_send(signal).is_err() {
+                // Also when whoever was to be asked has gone.
+                if asked || first.try_send(signal).is_err() {
                     std::process::exit(signal.status().into());
                 }
+                asked = true;
             }
         });
     };

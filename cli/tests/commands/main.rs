@@ -1,0 +1,13 @@
+//! The command as it is used: the real binary, real sockets on loopback, real
+//! signals.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+#![allow(clippy::expect_used, reason = "all of it is tests")]
+#![allow(clippy::panic, reason = "all of it is tests")]
+
+mod failures;
+mod key;
+mod peers;
+mod rlpx;
+mod signals;
+mod support;

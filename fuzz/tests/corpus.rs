@@ -1,0 +1,71 @@
+//! Replays all corpora: whatever was found once must never come back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use devp2p_fuzz::TARGETS;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn replay(target: &str) {
+    let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
+    let folder = folder("corpus").join(target);
+    let names = names(&folder);
+    assert!(!names.is_empty(), "{folder:?} is empty");
+    for name in names {
+        // Shown if the run panics.
+        println!("corpus/{target}/{name}");
+        run(&fs::read(folder.join(name)).unwrap());
+    }
+}
+
+macro_rules! replay {
+    ($($target:ident),*) => {
+        $(#[test]
+        fn $target() {
+            replay(stringify!($target));
+        })*
+
+        const REPLAYED: &[&str] = &[$(stringify!($target)),*];
+    };
+}
+
+replay!(
+    ack,
+    auth,
+    disconnect,
+    enode,
+    frames,
+    hello,
+    session_accept,
+    session_chunks,
+    session_dial,
+    session_pair,
+    snappy
+);
+
+#[test]
+fn every_target_has_a_program_a_corpus_and_a_replay() {
+    let targets: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(targets, REPLAYED);
+    let programs: Vec<String> = targets.iter().map(|name| format!("{name}.rs")).collect();
+    assert_eq!(names(&folder("fuzz_targets")), programs);
+    assert_eq!(names(&folder("corpus")), targets);
+}
+
+#[test]
+fn no_input_at_all_is_an_input_too() {
+    for (_, run) in TARGETS {
+        run(&[]);
+    }
+}

@@ -3,8 +3,8 @@
 //! `cargo bench -p devp2p-core --bench curve`, and the same with
 //! `--features secp256k1`. Medians of 60 samples, in microseconds.
 
-use std::error::Error;
-use std::hint::black_box;
+use core::error::Error;
+use core::hint::black_box;
 use std::time::Instant;
 
 use devp2p_core::crypto::{KeyError, PublicKey, SecretKey, Signature, encapsulate};

@@ -158,7 +158,7 @@ impl<M: Machine> Machine for Checked<M> {
                 if self.outputs > M::MAX_OUTPUTS {
                     violated("8 (bounds)", "more outputs than MAX_OUTPUTS");
                 }
-                let _ = write!(Trace(&mut self.trace), "{output:?}\n");
+                let _ = writeln!(Trace(&mut self.trace), "{output:?}");
             }
             None if !self.drained => {
                 self.drained = true;

@@ -3,11 +3,12 @@
 //! [`Checked`] sees to the contract of machines; what a session promises
 //! besides is asserted here, on every output of every target.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use core::time::Duration;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use bytes::BytesMut;
-use core::time::Duration;
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::entropy::Seed;
 use devp2p_core::limits;

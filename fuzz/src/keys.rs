@@ -1,6 +1,7 @@
 //! Whose keys the targets use. Nobody else should.
 
-use std::sync::{Arc, OnceLock};
+use alloc::sync::Arc;
+use std::sync::OnceLock;
 
 use bytes::BytesMut;
 use devp2p_core::crypto::{PublicKey, SecretKey};

@@ -15,6 +15,7 @@ use async_channel::{Receiver, Sender};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::identity::{Enode, NodeId};
 use devp2p_core::limits;
+use devp2p_core::node::Ends;
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
 use devp2p_core::session::{Command, Local, SessionError};
 use event_listener::Event as WakeUp;
@@ -42,15 +43,24 @@ pub enum Request {
     },
 }
 
-/// A node's handle, and the two ends that its adapter holds: requests to
-/// execute, and where to say what happens.
-pub fn node(
-    local: Arc<Local>,
-    address: Option<SocketAddr>,
-) -> (Node, Receiver<Request>, Sender<Event>) {
+/// A node's side of the handles.
+#[derive(Debug)]
+pub struct NodeEnd {
+    /// What the application asks for, to be executed.
+    pub requests: Receiver<Request>,
+    /// Where to say what happens.
+    pub events: Sender<Event>,
+    /// Where to count how connections end.
+    pub ends: Arc<Mutex<Ends>>,
+}
+
+/// A node's handle and what its adapter holds of it.
+pub fn node(local: Arc<Local>, address: Option<SocketAddr>) -> (Node, NodeEnd) {
     let (requests, requested) = async_channel::bounded(limits::NODE_EVENTS);
     let (events, happened) = async_channel::bounded(limits::NODE_EVENTS);
-    (Node::new(local, address, requests, happened), requested, events)
+    let ends = Arc::new(Mutex::new(Ends::default()));
+    let node = Node::new(local, address, requests, happened, Arc::clone(&ends));
+    (node, NodeEnd { requests: requested, events, ends })
 }
 
 /// Ends one connection from outside its task. Clones end the same one.
@@ -115,6 +125,11 @@ impl ConnectionEnd {
         });
         self.peer = Some(Arc::clone(&inner));
         Peer::new(inner)
+    }
+
+    /// A handle, if the connection was admitted.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.clone().map(Peer::new)
     }
 
     /// The next command of node or application.

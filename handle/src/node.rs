@@ -1,13 +1,14 @@
 //! The node as the application sees it.
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 
 use async_channel::{Receiver, Sender};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::identity::Enode;
+use devp2p_core::node::Ends;
 use devp2p_core::session::{Local, SessionError};
 
 use crate::Peer;
@@ -72,6 +73,7 @@ pub struct Node {
     address: Option<SocketAddr>,
     requests: Sender<Request>,
     events: Receiver<Event>,
+    ends: Arc<Mutex<Ends>>,
 }
 
 impl Node {
@@ -80,8 +82,9 @@ impl Node {
         address: Option<SocketAddr>,
         requests: Sender<Request>,
         events: Receiver<Event>,
+        ends: Arc<Mutex<Ends>>,
     ) -> Self {
-        Self { local, address, requests, events }
+        Self { local, address, requests, events, ends }
     }
 
     /// What the node says of itself.
@@ -95,12 +98,23 @@ impl Node {
     }
 
     /// The URL at which others reach it, as far as it knows: its key and the
-    /// address it listens at. It serves no discovery, so the UDP port is 0.
+    /// address it listens at; 127.0.0.1 if it listens at every address, as geth
+    /// has it. It serves no discovery, so the UDP port is 0.
     pub fn enode(&self) -> Enode {
         match self.address {
-            Some(address) => Enode::new(*self.local.public(), address.ip(), address.port(), 0),
+            Some(address) => {
+                let any = address.ip().is_unspecified();
+                let ip = if any { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+                Enode::new(*self.local.public(), ip, address.port(), 0)
+            }
             None => Enode::incomplete(*self.local.public()),
         }
+    }
+
+    /// How many connections ended in which way, dialled ones and those that
+    /// were never admitted included.
+    pub fn ends(&self) -> Ends {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connects to a node: TCP, both handshakes, both admissions.
@@ -120,7 +134,8 @@ impl Node {
     }
 
     /// Stops listening, tells all peers "client quitting", and returns when
-    /// every connection is closed; a few seconds at most.
+    /// every connection is closed; a few seconds at most. Events that nobody
+    /// takes meanwhile are kept as far as their queue has room.
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.requests.send(Request::Stop { answer }).await.map_err(|_| Stopped)?;

@@ -1,0 +1,296 @@
+//! The node's loop: accepts, dials, and keeps count of who is there.
+
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use async_executor::Executor;
+use async_io::{Async, Timer};
+use async_lock::{Semaphore, SemaphoreGuardArc};
+use devp2p_core::entropy::Seed;
+use devp2p_core::identity::Enode;
+use devp2p_core::limits;
+use devp2p_core::node::{Admission, Ends};
+use devp2p_core::p2p::DisconnectReason;
+use devp2p_core::session::{Greeting, Local, Session};
+use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, Request, Stopper};
+use devp2p_handle::{DialError, Direction, Event, Node, Peer};
+use devp2p_host::Clock;
+use futures_lite::future::or;
+
+use crate::connection::{Connection, Outcome};
+
+/// How a node is to be run.
+#[derive(Debug)]
+pub struct Config {
+    local: Local,
+    seed: Seed,
+    listen: Option<SocketAddr>,
+    max_peers: usize,
+}
+
+impl Config {
+    /// A node that does not listen and has at most 50 peers, as geth.
+    ///
+    /// All keys of its connections grow from `seed`: take it from
+    /// [`devp2p_host::seed`].
+    pub const fn new(local: Local, seed: Seed) -> Self {
+        Self { local, seed, listen: None, max_peers: 50 }
+    }
+
+    /// Listens at this address; port 0 lets the system choose.
+    #[must_use]
+    pub const fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// Admits at most this many peers.
+    #[must_use]
+    pub const fn max_peers(mut self, max_peers: usize) -> Self {
+        self.max_peers = max_peers;
+        self
+    }
+}
+
+/// Starts a node whose tasks run on `executor`, which the caller runs on as
+/// many threads as it likes.
+///
+/// Fails if the address cannot be listened at.
+pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<Node> {
+    let Config { local, seed, listen, max_peers } = config;
+    let listener = listen.map(|address| Async::new(crate::socket::listen(address)?)).transpose()?;
+    let address = listener.as_ref().map(|l| l.get_ref().local_addr()).transpose()?;
+    let local = Arc::new(local);
+    let (node, NodeEnd { requests, events, ends }) = adapter::node(Arc::clone(&local), address);
+    let shared = Arc::new(Shared {
+        admission: Mutex::new(Admission::new(*local.public(), max_peers)),
+        local,
+        clock: Clock::start(),
+        seed,
+        sessions: AtomicU64::new(0),
+        live: Mutex::new(BTreeMap::new()),
+        gone: event(),
+        pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
+        stopping: AtomicBool::new(false),
+        events,
+        ends,
+        executor: Arc::clone(executor),
+    });
+    executor.spawn(serve(shared, listener, requests)).detach();
+    Ok(node)
+}
+
+/// What all tasks of one node share.
+pub(crate) struct Shared {
+    pub(crate) local: Arc<Local>,
+    pub(crate) clock: Clock,
+    pub(crate) admission: Mutex<Admission>,
+    seed: Seed,
+    sessions: AtomicU64,
+    /// The connections, by a number that is never used again.
+    live: Mutex<BTreeMap<u64, Stopper>>,
+    /// One notice for each connection that is gone: the queue holds one at most.
+    gone: (Sender<()>, Receiver<()>),
+    pending: Arc<Semaphore>,
+    stopping: AtomicBool,
+    events: Sender<Event>,
+    pub(crate) ends: Arc<Mutex<Ends>>,
+    executor: Arc<Executor<'static>>,
+}
+
+fn event() -> (Sender<()>, Receiver<()>) {
+    async_channel::bounded(1)
+}
+
+/// What the node's loop wakes for.
+enum Next {
+    Accepted(io::Result<(Async<TcpStream>, SocketAddr)>, SemaphoreGuardArc),
+    Requested(Request),
+    /// The last handle of the node is gone.
+    Abandoned,
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    listener: Option<Async<TcpListener>>,
+    requests: Receiver<Request>,
+) {
+    let answer = loop {
+        let accepted = async {
+            let Some(listener) = &listener else { return core::future::pending().await };
+            // geth holds a slot from before it accepts until the handshakes are through.
+            let slot = shared.pending.acquire_arc().await;
+            Next::Accepted(listener.accept().await, slot)
+        };
+        let requested = async { requests.recv().await.map_or(Next::Abandoned, Next::Requested) };
+        match or(requested, accepted).await {
+            Next::Accepted(Ok((stream, address)), slot) => shared.accept(stream, address, slot),
+            Next::Accepted(Err(error), _) => {
+                // Out of file descriptors, say: the listener must outlive it.
+                tracing::warn!(%error, "cannot accept a connection");
+                Timer::after(limits::ACCEPT_RETRY).await;
+            }
+            Next::Requested(Request::Dial { enode, answer }) => shared.dial(enode, answer),
+            Next::Requested(Request::Stop { answer }) => break Some(answer),
+            Next::Requested(request) => tracing::error!(?request, "unknown request"),
+            Next::Abandoned => break None,
+        }
+    };
+    drop(listener);
+    requests.close();
+    shared.stop().await;
+    if let Some(answer) = answer {
+        let _ = answer.send(()).await;
+    }
+}
+
+impl Shared {
+    fn accept(
+        self: &Arc<Self>,
+        stream: Async<TcpStream>,
+        address: SocketAddr,
+        slot: SemaphoreGuardArc,
+    ) {
+        let (number, end, live) = self.register();
+        let session = Session::accept(
+            Arc::clone(&self.local),
+            self.seed.derive("session", number),
+            self.clock.now(),
+        );
+        let shared = Arc::clone(self);
+        let task = async move {
+            let connection =
+                Connection::new(&shared, stream, address, Direction::Inbound, session, end);
+            shared.run_inbound(connection, slot, live).await;
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    async fn run_inbound(
+        self: Arc<Self>,
+        mut connection: Connection,
+        slot: SemaphoreGuardArc,
+        live: Live,
+    ) {
+        let admitted = connection.handshake().await;
+        drop(slot);
+        let event = match admitted {
+            Ok(peer) => {
+                let announced = self.events.send(Event::Connected(peer));
+                let error = connection.run(announced).await;
+                connection.peer().map(|peer| Event::Disconnected { peer, error })
+            }
+            Err(failure) => Some(Event::Failed(failure)),
+        };
+        drop(connection);
+        drop(live);
+        if let Some(event) = event {
+            self.tell(event).await;
+        }
+    }
+
+    /// Says what happened. While the node stops nobody may be listening any
+    /// more, so then it does not wait for room.
+    async fn tell(&self, event: Event) {
+        if self.stopping.load(Ordering::Acquire) {
+            let _ = self.events.try_send(event);
+        } else {
+            let _ = self.events.send(event).await;
+        }
+    }
+
+    fn dial(self: &Arc<Self>, enode: Enode, answer: Sender<Result<Peer, DialError>>) {
+        let (number, end, live) = self.register();
+        let shared = Arc::clone(self);
+        let task = async move {
+            let dialled = shared.dialled(&enode, number, end, &answer).await;
+            drop(live);
+            if let Err(error) = dialled {
+                let _ = answer.send(Err(error)).await;
+            }
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    /// One dial from the TCP connection to the end of the peer.
+    async fn dialled(
+        self: &Arc<Self>,
+        enode: &Enode,
+        number: u64,
+        end: ConnectionEnd,
+        answer: &Sender<Result<Peer, DialError>>,
+    ) -> Result<(), DialError> {
+        let address = enode.tcp_endpoint().ok_or(DialError::NoEndpoint)?;
+        let stream = crate::socket::connect(address, &end).await?;
+        let session = Session::dial(
+            Arc::clone(&self.local),
+            *enode.public_key(),
+            &self.seed.derive("session", number),
+            self.clock.now(),
+        );
+        let mut connection =
+            Connection::new(self, stream, address, Direction::Outbound, session, end);
+        let peer = connection.handshake().await.map_err(|f| DialError::Session(f.error))?;
+        // If nobody waits for it any more it is dropped, which ends it.
+        connection.run(answer.send(Ok(peer))).await;
+        Ok(())
+    }
+
+    /// A number, and a place among the living, for a new connection.
+    fn register(self: &Arc<Self>) -> (u64, ConnectionEnd, Live) {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let (end, stopper) = ConnectionEnd::new();
+        self.live().insert(number, stopper);
+        (number, end, Live { shared: Arc::clone(self), number })
+    }
+
+    async fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.live().values().for_each(|stopper| stopper.disconnect(DisconnectReason::Quitting));
+        while !self.live().is_empty() {
+            let _ = self.gone.1.recv().await;
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Stopper>> {
+        lock(&self.live)
+    }
+
+    /// Whether we have no capability at all: such a node takes anyone.
+    pub(crate) fn takes_anyone(&self) -> bool {
+        match self.local.greeting() {
+            Greeting::Offer(offer) => offer.is_empty(),
+            Greeting::Mirror => true,
+        }
+    }
+}
+
+/// A place among the living: freed when the task ends, however it ends.
+struct Live {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.shared.live().remove(&self.number);
+        let _ = self.shared.gone.0.try_send(());
+    }
+}
+
+/// Nothing panics while these locks are held.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Outcome {
+    /// What the admission says of a connection becomes what the session is told.
+    pub(crate) fn of(result: Result<(), devp2p_core::node::Refusal>) -> Self {
+        result.map_or_else(|refusal| Self::Refused(refusal.reason()), |()| Self::Admitted)
+    }
+}

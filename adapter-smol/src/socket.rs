@@ -1,0 +1,107 @@
+//! TCP as the system has it: listening, connecting, reading, writing.
+
+use core::cell::RefCell;
+use core::net::SocketAddr;
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use async_io::{Async, Timer};
+use devp2p_core::limits;
+use devp2p_core::session::Lost;
+use devp2p_handle::DialError;
+use devp2p_handle::adapter::ConnectionEnd;
+use futures_lite::future::{or, poll_fn};
+
+/// Bytes that one read may bring. Large frames come in a few reads, small ones
+/// by the hundred.
+const READ: usize = 64 * 1024;
+
+/// Slices that one write may gather.
+const SLICES: usize = 16;
+
+std::thread_local! {
+    // One for each thread rather than one for each connection: an idle
+    // connection then owns no buffer at all.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// A listening socket.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+}
+
+/// A connection to `address`, unless the application stops it first.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    end: &ConnectionEnd,
+) -> Result<Async<TcpStream>, DialError> {
+    let connected =
+        async { Async::<TcpStream>::connect(address).await.map_err(DialError::Connect) };
+    let timed_out = async {
+        Timer::after(limits::DIAL_TIMEOUT).await;
+        Err(DialError::Connect(ErrorKind::TimedOut.into()))
+    };
+    let stopped = async {
+        loop {
+            poll_fn(|cx| end.poll_work(cx)).await;
+            if end.next_command().is_some() {
+                return Err(DialError::Stopped);
+            }
+        }
+    };
+    or(stopped, or(connected, timed_out)).await
+}
+
+/// How a read or write went that must not wait.
+pub(crate) enum Moved<T> {
+    /// It did this.
+    Done(T),
+    /// It would have to wait.
+    Blocked,
+    /// The connection is gone.
+    Lost(Lost),
+}
+
+/// Reads what is there and hands it to `take`.
+pub(crate) fn read(stream: &TcpStream, take: impl FnOnce(&[u8])) -> Moved<()> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        loop {
+            return match (&*stream).read(scratch) {
+                Ok(0) => Moved::Lost(Lost::Closed),
+                Ok(count) => {
+                    take(&scratch[..count]);
+                    Moved::Done(())
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => failed(&error),
+            };
+        }
+    })
+}
+
+/// Writes what the socket takes of `bytes`; says how much.
+pub(crate) fn write<'a>(stream: &TcpStream, bytes: impl Iterator<Item = &'a [u8]>) -> Moved<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut count = 0;
+    for (slot, bytes) in slices.iter_mut().zip(bytes) {
+        *slot = IoSlice::new(bytes);
+        count += 1;
+    }
+    loop {
+        return match (&*stream).write_vectored(&slices[..count]) {
+            Ok(written) => Moved::Done(written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => failed(&error),
+        };
+    }
+}
+
+fn failed<T>(error: &io::Error) -> Moved<T> {
+    match error.kind() {
+        ErrorKind::WouldBlock => Moved::Blocked,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Moved::Lost(Lost::Reset)
+        }
+        _ => Moved::Lost(Lost::Failed),
+    }
+}

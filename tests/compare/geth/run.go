@@ -1,0 +1,436 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A goal is one line of the table. The ratio is always such that more is better for us.
+type goal struct {
+	name    string
+	build   string // of ours: default or secp256k1
+	measure string
+	unit    string
+	atLeast float64 // of the ratio
+	atMost  float64 // of our own figure
+	rate    bool    // more is better, also of the figure itself
+}
+
+var goals = []goal{
+	{name: "handshake, both sides (k256)", build: "default", measure: "handshake", unit: "µs", atLeast: 1.0},
+	{name: "handshake, both sides (libsecp256k1)", build: "secp256k1", measure: "handshake", unit: "µs", atLeast: 1.5},
+	{name: "frame write+read, 32 B", build: "default", measure: "frame/32", unit: "µs", atLeast: 1.4},
+	{name: "frame write+read, 1 KiB", build: "default", measure: "frame/1024", unit: "µs", atLeast: 1.25},
+	{name: "frame write+read, 16 KiB", build: "default", measure: "frame/16384", unit: "µs", atLeast: 1.1},
+	{name: "frame write+read, 1 MiB", build: "default", measure: "frame/1048576", unit: "µs", atLeast: 1.2},
+	{name: "connections accepted", build: "default", measure: "accept/rate", unit: "/s", atLeast: 1.0, rate: true},
+	{name: "processor time of each, accepting", build: "default", measure: "accept/cpu", unit: "µs"},
+	{name: "resident memory of each, just accepted", build: "default", measure: "accept/memory", unit: "kB"},
+	{name: "resident memory of each, idle and pinged", build: "default", measure: "idle/memory", unit: "kB", atMost: 12},
+	{name: "processor time of each and second, idle", build: "default", measure: "idle/cpu", unit: "µs"},
+}
+
+// figures are all values of one measure, in the unit of the table.
+type figures map[string][]float64
+
+func (f figures) add(measure string, value float64) { f[measure] = append(f[measure], value) }
+
+type comparison struct {
+	geth, ours, oursC, devp2p  string // programs
+	rounds, loads, connections int
+	parallel                   int
+	idle                       time.Duration
+	jsonFile                   string
+	gethOnly                   bool
+
+	results     map[string]figures // by side: geth, default, secp256k1
+	environment map[string]any     // what each side says about itself
+}
+
+func run(arguments []string) {
+	var c comparison
+	flags := flag.NewFlagSet("run", flag.ExitOnError)
+	flags.StringVar(&c.ours, "compare", "", "our `compare`, default features")
+	flags.StringVar(&c.oursC, "compare-secp256k1", "", "our `compare` with libsecp256k1")
+	flags.StringVar(&c.devp2p, "devp2p", "", "our `devp2p`")
+	flags.IntVar(&c.rounds, "rounds", 5, "rounds of handshakes and frames; 0 for none")
+	flags.IntVar(&c.loads, "loads", 3, "rounds of real connections; 0 for none")
+	flags.IntVar(&c.connections, "connections", 1000, "real connections")
+	flags.IntVar(&c.parallel, "parallel", 16, "how many are opened at a time")
+	flags.DurationVar(&c.idle, "idle", 17*time.Second, "how long the last round holds them; pings come every 15 s")
+	flags.StringVar(&c.jsonFile, "json", "", "also write the table to this `file`; - for standard output in its place")
+	flags.BoolVar(&c.gethOnly, "geth-only", false, "only geth's side")
+	flags.Parse(arguments)
+	if flags.NArg() > 0 {
+		fail("run: unexpected %q", flags.Arg(0))
+	}
+	c.geth, _ = os.Executable()
+	c.results = map[string]figures{"geth": {}, "default": {}, "secp256k1": {}}
+	c.environment = make(map[string]any)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		killChildren()
+		os.Exit(130)
+	}()
+
+	for round := range c.rounds {
+		progress("handshakes and frames, round %d of %d", round+1, c.rounds)
+		for _, side := range c.sides(round, "geth", "default", "secp256k1") {
+			c.benchmark(side)
+		}
+	}
+	for round := range c.loads {
+		progress("%d connections, round %d of %d", c.connections, round+1, c.loads)
+		idle := 2 * time.Second
+		if round == c.loads-1 {
+			idle = c.idle
+		}
+		for _, side := range c.sides(round, "geth", "default") {
+			c.load(side, idle, round == c.loads-1)
+		}
+	}
+	c.table()
+}
+
+func progress(format string, values ...any) { fmt.Fprintf(os.Stderr, format+"\n", values...) }
+
+// sides takes turns at being first.
+func (c *comparison) sides(round int, all ...string) []string {
+	if c.gethOnly {
+		return []string{"geth"}
+	}
+	if round%2 == 1 {
+		slices.Reverse(all)
+	}
+	return all
+}
+
+// benchmark runs one side's `rlpx`; it prints JSON lines {"name", "ns"}.
+func (c *comparison) benchmark(side string) {
+	path := map[string]string{"geth": c.geth, "default": c.ours, "secp256k1": c.oursC}[side]
+	p := start(path, "rlpx")
+	seen := 0
+	for {
+		line, err := p.output.ReadBytes('\n')
+		if err != nil {
+			break
+		}
+		var result struct {
+			Name string   `json:"name"`
+			NS   *float64 `json:"ns"`
+		}
+		if json.Unmarshal(line, &result) == nil && result.NS != nil {
+			c.results[side].add(result.Name, *result.NS/1000)
+			seen++
+			continue
+		}
+		var other map[string]any
+		if json.Unmarshal(line, &other) == nil {
+			c.environment[side] = other
+		}
+	}
+	if err := p.wait(); err != nil || seen == 0 {
+		fail("%s rlpx: %v, %d results", path, err, seen)
+	}
+}
+
+// load sets the load generator against one side's listening node.
+func (c *comparison) load(side string, idle time.Duration, last bool) {
+	peers := strconv.Itoa(2 * c.connections)
+	var node *child
+	if side == "geth" {
+		// As many handshakes at a time as the generator opens, so that its limit is not what is measured.
+		node = start(c.geth, "serve", "--maxpeers", peers, "--maxpending", strconv.Itoa(4*c.parallel))
+	} else {
+		node = start(c.devp2p, "rlpx", "listen", "--addr", "127.0.0.1:0", "--echo", "--maxpeers", peers)
+	}
+	defer node.stop()
+	url, err := node.output.ReadString('\n')
+	if err != nil || !strings.HasPrefix(url, "enode://") {
+		fail("%s: no enode URL but %q (%v)", node.path, url, err)
+	}
+	// A line for each peer may follow.
+	go io.Copy(io.Discard, node.output)
+	time.Sleep(500 * time.Millisecond)
+	memory, spent := node.resident(), node.spent()
+
+	generator := start(c.geth, "load", "--connections", strconv.Itoa(c.connections), "--parallel", strconv.Itoa(c.parallel),
+		strings.TrimSpace(url))
+	var opened struct {
+		Connections  float64 `json:"connections"`
+		Failed       int     `json:"failed"`
+		FirstFailure string  `json:"first_failure"`
+		PerSecond    float64 `json:"per_second"`
+	}
+	generator.read(&opened)
+	if opened.Failed > 0 {
+		fail("%s: %d of %d connections failed; one of them: %s", node.path, opened.Failed, c.connections, opened.FirstFailure)
+	}
+	accepting := node.spent() - spent
+	time.Sleep(2 * time.Second)
+	accepted := node.resident()
+	spent = node.spent()
+	begin := time.Now()
+	time.Sleep(idle - 2*time.Second)
+	pinged := node.resident()
+
+	fmt.Fprintln(generator.input)
+	var held struct {
+		Lost          int `json:"lost"`
+		PingsAnswered int `json:"pings_answered"`
+	}
+	generator.read(&held)
+	if held.Lost > 0 {
+		fail("%s: lost %d of %d connections while they were idle", node.path, held.Lost, c.connections)
+	}
+	results := c.results[side]
+	results.add("accept/rate", opened.PerSecond)
+	results.add("accept/cpu", accepting.Seconds()*1e6/opened.Connections)
+	results.add("accept/memory", float64(accepted-memory)/1000/opened.Connections)
+	if last {
+		results.add("idle/memory", float64(pinged-memory)/1000/opened.Connections)
+		results.add("idle/pings", float64(held.PingsAnswered)/opened.Connections)
+		if elapsed := time.Since(begin).Seconds(); elapsed > 1 {
+			results.add("idle/cpu", (node.spent()-spent).Seconds()*1e6/opened.Connections/elapsed)
+		}
+	}
+	if err := generator.wait(); err != nil {
+		fail("load: %v", err)
+	}
+}
+
+// line is a goal with its outcome, as it is written to the JSON file.
+type line struct {
+	Name    string    `json:"name"`
+	Unit    string    `json:"unit"`
+	Ours    *float64  `json:"ours"`
+	Geth    *float64  `json:"geth"`
+	Ratio   *float64  `json:"ratio"`
+	Goal    string    `json:"goal"`
+	Met     *bool     `json:"met"`
+	OursAll []float64 `json:"ours_all"`
+	GethAll []float64 `json:"geth_all"`
+}
+
+func (c *comparison) table() {
+	var lines []line
+	for _, g := range goals {
+		geth, ours := c.results["geth"][g.measure], c.results[g.build][g.measure]
+		l := line{Name: g.name, Unit: g.unit, OursAll: ours, GethAll: geth}
+		if len(geth) == 0 && len(ours) == 0 {
+			continue // not measured this time
+		}
+		if len(geth) > 0 {
+			value := median(geth)
+			l.Geth = &value
+		}
+		if len(ours) > 0 {
+			value := median(ours)
+			l.Ours = &value
+		} else if !c.gethOnly {
+			fail("ours (%s) gave no result for %s", g.build, g.measure)
+		}
+		if l.Geth != nil && l.Ours != nil && *l.Geth > 0 && *l.Ours > 0 {
+			ratio := *l.Geth / *l.Ours
+			if g.rate {
+				ratio = *l.Ours / *l.Geth
+			}
+			l.Ratio = &ratio
+		}
+		var met bool
+		switch {
+		case g.atLeast > 0:
+			l.Goal = fmt.Sprintf("ratio ≥ %.2f", g.atLeast)
+			met = l.Ratio != nil && *l.Ratio >= g.atLeast
+		case g.atMost > 0:
+			l.Goal = fmt.Sprintf("≤ %g %s", g.atMost, g.unit)
+			met = l.Ours != nil && *l.Ours <= g.atMost
+		}
+		if l.Goal != "" && l.Ours != nil {
+			l.Met = &met
+		}
+		lines = append(lines, l)
+	}
+
+	document, err := json.MarshalIndent(map[string]any{"lines": lines, "environment": c.environment, "rounds": c.rounds,
+		"load_rounds": c.loads, "connections": c.connections, "pings_of_each_while_idle": map[string]any{
+			"geth": c.results["geth"]["idle/pings"], "ours": c.results["default"]["idle/pings"]}}, "", "  ")
+	if err != nil {
+		fail("%v", err)
+	}
+	if c.jsonFile == "-" {
+		fmt.Println(string(document))
+		return
+	}
+	if c.jsonFile != "" {
+		if err := os.WriteFile(c.jsonFile, append(document, '\n'), 0o644); err != nil {
+			fail("%v", err)
+		}
+	}
+	const form = "%-50s %14s %14s %7s  %-13s %s\n"
+	fmt.Printf(form, "", "ours", "geth", "ratio", "goal", "")
+	for _, l := range lines {
+		verdict := ""
+		if l.Met != nil {
+			verdict = map[bool]string{true: "met", false: "MISSED"}[*l.Met]
+		}
+		ratio := "-"
+		if l.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f", *l.Ratio)
+		}
+		fmt.Printf(form, l.Name, show(l.Ours, l.Unit), show(l.Geth, l.Unit), ratio, l.Goal, verdict)
+	}
+}
+
+func show(value *float64, unit string) string {
+	switch {
+	case value == nil:
+		return "-"
+	case *value >= 100:
+		return fmt.Sprintf("%.0f %s", *value, unit)
+	default:
+		return fmt.Sprintf("%.2f %s", *value, unit)
+	}
+}
+
+// child is a process of which we read lines.
+type child struct {
+	path    string
+	command *exec.Cmd
+	input   io.WriteCloser
+	output  *bufio.Reader
+	errors  *bytes.Buffer
+	ended   chan error
+}
+
+var children = struct {
+	sync.Mutex
+	alive map[*child]struct{}
+}{alive: make(map[*child]struct{})}
+
+// killChildren ends every process that was started here, by its id.
+func killChildren() {
+	children.Lock()
+	defer children.Unlock()
+	for c := range children.alive {
+		c.command.Process.Kill()
+	}
+}
+
+func start(path string, arguments ...string) *child {
+	c := &child{path: filepath.Base(path), command: exec.Command(path, arguments...), errors: new(bytes.Buffer)}
+	c.command.Stderr = c.errors
+	input, err := c.command.StdinPipe()
+	if err != nil {
+		fail("%s: %v", path, err)
+	}
+	output, err := c.command.StdoutPipe()
+	if err != nil {
+		fail("%s: %v", path, err)
+	}
+	if err := c.command.Start(); err != nil {
+		fail("%s: %v", path, err)
+	}
+	c.input, c.output = input, bufio.NewReader(output)
+	children.Lock()
+	defer children.Unlock()
+	children.alive[c] = struct{}{}
+	return c
+}
+
+// read takes one JSON line.
+func (c *child) read(value any) {
+	line, err := c.output.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, value)
+	}
+	if err != nil {
+		c.wait()
+		fail("%s: %v\n%s", c.path, err, c.errors)
+	}
+}
+
+// wait is for the process to end by itself, after all of its output was read.
+func (c *child) wait() error {
+	io.Copy(io.Discard, c.output)
+	err := c.command.Wait()
+	children.Lock()
+	delete(children.alive, c)
+	children.Unlock()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, c.errors)
+	}
+	return nil
+}
+
+func (c *child) stop() {
+	c.command.Process.Signal(syscall.SIGTERM)
+	overdue := time.AfterFunc(10*time.Second, func() { c.command.Process.Kill() })
+	defer overdue.Stop()
+	if err := c.wait(); err != nil {
+		fail("%s did not end cleanly: %v", c.path, err)
+	}
+}
+
+// resident is the process's resident memory in bytes.
+func (c *child) resident() int {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.command.Process.Pid))
+	if err != nil {
+		fail("%s: %v", c.path, err)
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		if digits, found := strings.CutPrefix(line, "VmRSS:"); found {
+			kibibytes, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(digits, "kB")))
+			if err != nil {
+				fail("%s: %q: %v", c.path, line, err)
+			}
+			return kibibytes << 10
+		}
+	}
+	fail("%s: no VmRSS; is it still running?\n%s", c.path, c.errors)
+	return 0
+}
+
+// spent is the processor time of the process's threads, in nanoseconds as the scheduler counts it; the process's own
+// total comes in hundredths of a second, and serves where threads have ended or the scheduler does not tell.
+func (c *child) spent() time.Duration {
+	process := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
+	var threads time.Duration
+	files, _ := filepath.Glob(process + "/task/*/schedstat")
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil {
+			nanoseconds, _, _ := strings.Cut(string(text), " ")
+			count, _ := strconv.ParseInt(nanoseconds, 10, 64)
+			threads += time.Duration(count)
+		}
+	}
+	stat, err := os.ReadFile(process + "/stat")
+	if err != nil {
+		fail("%s: %v", c.path, err)
+	}
+	// The name in parentheses may hold anything; user and system time are the 14th and 15th field.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	// The total is cut off, so that it counts only where it is more by a whole hundredth.
+	if total := time.Duration(user+system) * 10 * time.Millisecond; total > threads+10*time.Millisecond {
+		return total
+	}
+	return threads
+}

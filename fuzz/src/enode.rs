@@ -30,7 +30,15 @@ fn check(text: &str) {
     assert!(text.len() <= MAX_URL_LENGTH);
     let printed = node.to_string();
     assert!(printed.is_ascii() && printed.len() <= MAX_URL_LENGTH, "{printed}");
-    let again: Enode = printed.parse().expect("what was printed can be read");
+    let again: Enode = match printed.parse() {
+        Ok(again) => again,
+        // A zone may hold what a name may not, and geth, too, prints it as one.
+        Err(error) => {
+            let name = node.host_name().map_or(&[][..], HostName::as_bytes);
+            let is_odd = name.iter().any(|byte| matches!(byte, b' ' | b'['));
+            return assert!(is_odd && name.contains(&b'%'), "{printed}: {error}");
+        }
+    };
     if node.host().is_some() {
         assert_eq!(again, node);
     } else {

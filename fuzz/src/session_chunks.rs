@@ -94,7 +94,12 @@ fn digest<'a>(role: Role, offer: Offer, pieces: impl Iterator<Item = &'a [u8]>) 
         .iter()
         .map(|message| (message.capability, message.code, sum(&message.payload)))
         .collect();
-    let counters = end.session().counters();
+    let mut counters = end.session().counters();
+    if end.closed.is_some() {
+        // What it takes, or leaves, of a stream that is over means nothing.
+        end.received.clear();
+        counters.bytes_received = 0;
+    }
     format!(
         "{:?} {:?} {messages:?} {:?} {:?} wrote {} {:x} left {} {counters:?}",
         end.authenticated,

@@ -107,7 +107,7 @@ impl Connection {
         let mut announced = pin!(announced);
         let mut announcing = true;
         let error = {
-            let mut running = pin!(self.to_end());
+            let mut running = pin!(self.until_closed());
             poll_fn(|cx| {
                 // A peer that nobody has been told of may still come to its end.
                 if announcing && announced.as_mut().poll(cx).is_ready() {
@@ -121,7 +121,7 @@ impl Connection {
         error
     }
 
-    async fn to_end(&mut self) -> SessionError {
+    async fn until_closed(&mut self) -> SessionError {
         loop {
             if let Turn::Closed(error) = self.turns().await {
                 return error;
@@ -140,7 +140,7 @@ impl Connection {
             match self.turn() {
                 Turn::Moved => {}
                 Turn::Idle => self.wait().await,
-                other => return other,
+                other @ (Turn::Admitted(_) | Turn::Closed(_)) => return other,
             }
         }
         yield_now().await;

@@ -97,11 +97,13 @@ pub(crate) fn write<'a>(stream: &TcpStream, bytes: impl Iterator<Item = &'a [u8]
 }
 
 fn failed<T>(error: &io::Error) -> Moved<T> {
-    match error.kind() {
-        ErrorKind::WouldBlock => Moved::Blocked,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            Moved::Lost(Lost::Reset)
-        }
-        _ => Moved::Lost(Lost::Failed),
+    let kind = error.kind();
+    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+    if kind == ErrorKind::WouldBlock {
+        Moved::Blocked
+    } else if reset.contains(&kind) {
+        Moved::Lost(Lost::Reset)
+    } else {
+        Moved::Lost(Lost::Failed)
     }
 }

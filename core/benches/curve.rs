@@ -3,6 +3,12 @@
 //! `cargo bench -p devp2p-core --bench curve`, and the same with
 //! `--features secp256k1`. Medians of 60 samples, in microseconds.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock"
+)]
+
 use core::error::Error;
 use core::hint::black_box;
 use std::time::Instant;

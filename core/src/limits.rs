@@ -31,9 +31,14 @@ pub const DISCONNECT_PAYLOAD: usize = 100;
 pub const BASE_PROTOCOL_LENGTH: u64 = 16;
 
 /// Written bytes that may wait for the socket before a session takes no more
-/// messages and answers no more pings. One message may exceed it. Ours: large
+/// messages and sends no more pings. One message may exceed it. Ours: large
 /// enough to keep a fast link busy between two wake-ups.
 pub const WRITE_BACKLOG: usize = 64 * 1024;
+
+/// Bytes of answers (pongs, 64 bytes each) that may wait for the socket before
+/// a session reads no more. geth has a queue of 16 pongs, and then its reader
+/// waits; a few more bytes spare us that.
+pub const ANSWER_BACKLOG: usize = 4 * 1024;
 
 /// Capabilities that one node may offer. Ours: 128 of the shortest fill a hello.
 pub const LOCAL_CAPABILITIES: usize = 64;

@@ -59,12 +59,19 @@ pub trait Machine {
 /// intent, as soon as that machine or its caller breaks the contract.
 ///
 /// Beside watching, it provokes: after each drain it hands in a time-out that
-/// is not due, which must change nothing. All tests of core and the simulator
-/// wrap their machines in it; production does not.
+/// is not due and one that comes from the past, which must change nothing. All
+/// tests of core and the simulator wrap their machines in it; production does
+/// not.
+///
+/// Rules 5 and 7 it cannot see from outside: a panic is its own witness, and
+/// the [digest](Checked::digest) of two runs tells whether they went alike.
 #[derive(Debug)]
 pub struct Checked<M> {
     machine: M,
+    /// The latest of both clocks, whatever the caller said last.
     now: Now,
+    /// The last input came with a time before that.
+    stepped_back: bool,
     drained: bool,
     ended: bool,
     outputs: usize,
@@ -77,6 +84,7 @@ impl<M: Machine> Checked<M> {
         Self {
             machine,
             now: Now::ZERO,
+            stepped_back: false,
             // What construction itself wants done is drained first.
             drained: false,
             ended: false,
@@ -105,22 +113,31 @@ impl<M: Machine> Checked<M> {
         if self.ended && deadline.is_some() {
             violated("6 (last output)", "a deadline after the last output");
         }
-        // Rule 4: nothing is due, so this must do nothing.
-        self.machine.handle(self.now, M::timeout());
+        // At the end of time all is due for ever.
+        if self.now.mono < Instant::MAX {
+            self.provoke("4 (time-outs)", self.now, deadline);
+            self.provoke("2 (time)", Now { mono: Instant::ZERO, ..self.now }, deadline);
+        }
+    }
+
+    /// Nothing is due at `now`, so a time-out must do nothing.
+    fn provoke(&mut self, rule: &str, now: Now, deadline: Option<Deadline>) {
+        self.machine.handle(now, M::timeout());
         if let Some(output) = self.machine.poll_output() {
-            violated("4 (time-outs)", &format!("an early time-out made it say {output:?}"));
+            violated(rule, &format!("a time-out that was not due made it say {output:?}"));
         }
         if self.machine.poll_timeout() != deadline {
-            violated("4 (time-outs)", "an early time-out moved the deadline");
+            violated(rule, "a time-out that was not due moved the deadline");
         }
     }
 
     fn require_later(&self, deadline: Option<Deadline>) {
         if let Some(deadline) = deadline
             && deadline.at <= self.now.mono
-            && self.now.mono != Instant::MAX
+            && self.now.mono < Instant::MAX
         {
-            violated("3 (deadlines)", deadline.reason);
+            let rule = if self.stepped_back { "2 (time)" } else { "3 (deadlines)" };
+            violated(rule, deadline.reason);
         }
     }
 }
@@ -134,9 +151,8 @@ impl<M: Machine> Machine for Checked<M> {
             violated("1 (drain)", "the caller gave an input before the drain was over");
         }
         // Rule 2 is the machine's to keep: it is given the step back as it came.
-        if now.mono > self.now.mono {
-            self.now.mono = now.mono;
-        }
+        self.stepped_back = now.mono < self.now.mono;
+        self.now.mono = self.now.mono.max(now.mono);
         self.now.unix = now.unix;
         self.drained = false;
         self.outputs = 0;
@@ -170,6 +186,9 @@ impl<M: Machine> Machine for Checked<M> {
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
+        if !self.drained {
+            violated("1 (drain)", "the caller asked for the deadline before the drain was over");
+        }
         self.machine.poll_timeout()
     }
 
@@ -205,4 +224,274 @@ impl fmt::Write for Trace<'_> {
 )]
 fn violated(rule: &str, what: &str) -> ! {
     panic!("the machine contract is broken, rule {rule}: {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use alloc::collections::VecDeque;
+
+    use super::*;
+
+    /// Which rule a toy breaks, and how.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Fault {
+        None,
+        /// 1: an output appears after `None`.
+        SpeaksAgain,
+        /// 2: it believes a clock that goes back.
+        FollowsTheClock,
+        /// 2: it acts on a time-out from the past.
+        ListensToThePast,
+        /// 3: its deadline is the present.
+        BusyLoop,
+        /// 3: its deadline stays when it has passed.
+        ForgetsToRearm,
+        /// 4: it does not look whether a time-out is due.
+        TrustsTheCaller,
+        /// 4: each time-out postpones the deadline.
+        Postpones,
+        /// 6: an output after the last one.
+        SpeaksAfterTheEnd,
+        /// 6: a deadline after the last output.
+        WaitsAfterTheEnd,
+        /// 8: more outputs for an input than it said.
+        Talks,
+        /// 8: a queue beyond its bound.
+        Hoards,
+    }
+
+    /// An alarm clock: it rings a second after it was set, again and again.
+    struct Toy {
+        fault: Fault,
+        now: Instant,
+        rings_at: Option<Instant>,
+        outputs: VecDeque<Output>,
+        empty: core::cell::Cell<u32>,
+    }
+
+    enum Input {
+        Set,
+        End,
+        Timeout,
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Output {
+        IsSet,
+        Rang,
+        Ended,
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn toy(fault: Fault) -> Checked<Toy> {
+        Checked::new(Toy {
+            fault,
+            now: Instant::ZERO,
+            rings_at: None,
+            outputs: VecDeque::new(),
+            empty: core::cell::Cell::new(0),
+        })
+    }
+
+    impl Machine for Toy {
+        type Input<'a> = Input;
+        type Output = Output;
+        const MAX_OUTPUTS: usize = 2;
+
+        fn handle(&mut self, now: Now, input: Input) {
+            let past = now.mono < self.now;
+            self.now = if self.fault == Fault::FollowsTheClock {
+                now.mono
+            } else {
+                self.now.max(now.mono)
+            };
+            match input {
+                Input::Set => {
+                    let delay = if self.fault == Fault::BusyLoop { Duration::ZERO } else { SECOND };
+                    self.rings_at = Some(self.now + delay);
+                    self.outputs.push_back(Output::IsSet);
+                    if self.fault == Fault::Talks {
+                        self.outputs.extend([Output::IsSet, Output::IsSet]);
+                    }
+                }
+                Input::End => {
+                    self.outputs.push_back(Output::Ended);
+                    if self.fault == Fault::SpeaksAfterTheEnd {
+                        self.outputs.push_back(Output::Rang);
+                    }
+                    if self.fault != Fault::WaitsAfterTheEnd {
+                        self.rings_at = None;
+                    }
+                }
+                Input::Timeout => {
+                    let due = self.rings_at.is_some_and(|at| at <= self.now)
+                        || self.fault == Fault::TrustsTheCaller
+                        || self.fault == Fault::ListensToThePast && past;
+                    if due && self.rings_at.is_some() {
+                        self.outputs.push_back(Output::Rang);
+                        if self.fault != Fault::ForgetsToRearm {
+                            self.rings_at = Some(self.now + SECOND);
+                        }
+                    }
+                    if self.fault == Fault::Postpones {
+                        self.rings_at = self.rings_at.map(|at| at + SECOND);
+                    }
+                }
+            }
+        }
+
+        fn poll_output(&mut self) -> Option<Output> {
+            let output = self.outputs.pop_front();
+            if output.is_none() && self.fault == Fault::SpeaksAgain {
+                self.empty.set(self.empty.get() + 1);
+                // Once the watcher has seen it drained and provoked it twice.
+                return (self.empty.get() > 3).then_some(Output::Rang);
+            }
+            output
+        }
+
+        fn poll_timeout(&self) -> Option<Deadline> {
+            self.rings_at.map(|at| Deadline { at, reason: "alarm" })
+        }
+
+        fn timeout() -> Input {
+            Input::Timeout
+        }
+
+        fn is_last(output: &Output) -> bool {
+            *output == Output::Ended
+        }
+
+        fn audit(&self) -> Result<(), &'static str> {
+            if self.fault == Fault::Hoards && self.rings_at.is_some() {
+                return Err("a hundred alarms");
+            }
+            Ok(())
+        }
+    }
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Instant::from_millis(millis), ..Now::ZERO }
+    }
+
+    fn drain(toy: &mut Checked<Toy>) -> VecDeque<Output> {
+        core::iter::from_fn(|| toy.poll_output()).collect()
+    }
+
+    /// A life with everything in it: a step back, a ring, an end.
+    fn live(fault: Fault) -> Checked<Toy> {
+        let mut toy = toy(fault);
+        assert!(drain(&mut toy).is_empty());
+        toy.handle(at(20_000), Input::Set);
+        assert_eq!(drain(&mut toy), [Output::IsSet]);
+        toy.handle(at(10_000), Input::Set);
+        assert_eq!(drain(&mut toy), [Output::IsSet]);
+        toy.handle(at(21_000), Input::Timeout);
+        assert_eq!(drain(&mut toy), [Output::Rang]);
+        toy.handle(at(21_500), Input::End);
+        assert_eq!(drain(&mut toy), [Output::Ended]);
+        assert_eq!(toy.poll_timeout(), None);
+        assert_eq!(toy.poll_output(), None);
+        toy
+    }
+
+    #[test]
+    fn a_machine_that_keeps_the_contract_is_left_alone() {
+        let twice = [live(Fault::None), live(Fault::None)].map(|toy| toy.digest());
+        assert_eq!(twice[0], twice[1]);
+        assert_ne!(twice[0], toy(Fault::None).digest());
+        let mut eternal = toy(Fault::None);
+        drain(&mut eternal);
+        eternal.handle(Now { mono: Instant::MAX, ..Now::ZERO }, Input::Set);
+        assert_eq!(drain(&mut eternal), [Output::IsSet]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 1 (drain): the caller gave an input")]
+    fn a_caller_that_does_not_drain_is_caught() {
+        let mut toy = toy(Fault::None);
+        drain(&mut toy);
+        toy.handle(at(1), Input::Set);
+        toy.handle(at(1), Input::Set);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 1 (drain): the caller asked for the deadline")]
+    fn a_caller_that_asks_for_the_deadline_too_early_is_caught() {
+        let mut toy = toy(Fault::None);
+        drain(&mut toy);
+        toy.handle(at(1), Input::Set);
+        toy.poll_timeout();
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 1 (drain): an output after None")]
+    fn an_output_after_the_drain_is_caught() {
+        let mut toy = toy(Fault::SpeaksAgain);
+        drain(&mut toy);
+        toy.poll_output();
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 2 (time)")]
+    fn a_machine_that_lets_time_go_back_is_caught() {
+        live(Fault::FollowsTheClock);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 2 (time)")]
+    fn a_machine_that_acts_on_a_time_out_from_the_past_is_caught() {
+        live(Fault::ListensToThePast);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 3 (deadlines): alarm")]
+    fn a_busy_loop_is_caught() {
+        live(Fault::BusyLoop);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 3 (deadlines): alarm")]
+    fn a_deadline_that_stays_when_it_has_passed_is_caught() {
+        live(Fault::ForgetsToRearm);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 4 (time-outs): a time-out that was not due made it say Rang")]
+    fn a_machine_that_acts_on_an_early_time_out_is_caught() {
+        live(Fault::TrustsTheCaller);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 4 (time-outs): a time-out that was not due moved")]
+    fn a_deadline_that_each_time_out_postpones_is_caught() {
+        live(Fault::Postpones);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 6 (last output): an output after")]
+    fn an_output_after_the_last_one_is_caught() {
+        live(Fault::SpeaksAfterTheEnd);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 6 (last output): a deadline after")]
+    fn a_deadline_after_the_last_output_is_caught() {
+        live(Fault::WaitsAfterTheEnd);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 8 (bounds): more outputs")]
+    fn more_outputs_than_stated_are_caught() {
+        live(Fault::Talks);
+    }
+
+    #[test]
+    #[should_panic(expected = "rule 8 (bounds): a hundred alarms")]
+    fn a_queue_beyond_its_bound_is_caught() {
+        live(Fault::Hoards);
+    }
 }

@@ -13,6 +13,6 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{Frame, FrameCodec, FrameError};
+pub use frame::{Frame, FrameCodec, FrameError, frame_length};
 pub use handshake::{Accepted, HandshakeError, Initiator, Recipient, message_length};
 pub use secrets::Secrets;

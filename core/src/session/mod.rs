@@ -19,7 +19,9 @@
 //! caller's buffer and nothing more until [`Input::Delivered`];
 //! [`Input::Send`] takes messages from the caller's queue while fewer than
 //! [`limits::WRITE_BACKLOG`] bytes wait to be written. Whatever is not taken
-//! stays with the caller.
+//! stays with the caller. What waits to be written does not stop the reading,
+//! lest two sides that send much at once wait for each other; only answers that
+//! pile up ([`limits::ANSWER_BACKLOG`]) do.
 //!
 //! Specification: rlpx.md. Time limits in [`limits`].
 
@@ -44,6 +46,7 @@ use crate::entropy::Seed;
 use crate::limits;
 use crate::machine::Machine;
 use crate::p2p::{DisconnectReason, Hello, Message, Shared};
+use crate::rlpx::frame_length;
 use crate::time::{Deadline, Instant, Now};
 use link::{Authenticated, Greeted, Handshake, Link};
 
@@ -77,7 +80,8 @@ pub enum Command {
     Proceed,
     /// After [`Output::Ready`]: admitted, exchange messages.
     Admit,
-    /// Measure a round trip now, besides the regular pings.
+    /// Measure a round trip now, besides the regular pings. Void while
+    /// [`limits::WRITE_BACKLOG`] bytes wait: the answer would tell nothing.
     Ping,
     /// End it, telling the other why where it can be told.
     Disconnect(DisconnectReason),
@@ -88,8 +92,10 @@ pub enum Command {
 pub enum Output {
     /// Write these bytes, and say how many went by [`Input::Written`].
     Write(Bytes),
-    /// The other proved to own this key. Answer by [`Command::Proceed`] or
-    /// [`Command::Disconnect`].
+    /// The other claims to own this key, by an encryption handshake that only
+    /// its owner can have made. One that accepts cannot tell it from a replay
+    /// yet: the proof is the first frame, so it comes with [`Output::Ready`].
+    /// Answer by [`Command::Proceed`] or [`Command::Disconnect`].
     Authenticated(PublicKey),
     /// The other's hello is here. Answer by [`Command::Admit`] or
     /// [`Command::Disconnect`].
@@ -172,6 +178,10 @@ struct Open {
     ping_sent: Option<Instant>,
 }
 
+/// Most bytes of the base protocol that wait: the answers, of which one may
+/// exceed its limit, a ping and a disconnect.
+const BASE_BACKLOG: usize = limits::ANSWER_BACKLOG + 3 * frame_length(16);
+
 /// How many written bytes are still on their way, and for how long.
 #[derive(Default)]
 struct Writes {
@@ -179,6 +189,8 @@ struct Writes {
     /// Of those pending, the bytes that must have left by the deadline.
     due: usize,
     deadline: Instant,
+    /// Bytes of answers among those due, and among those that came since.
+    answers: [usize; 2],
 }
 
 impl Session {
@@ -226,7 +238,7 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake { .. } | State::Hello { .. } | State::Closing { .. } => true,
-            State::Open(open) => !open.delivering && !self.backlogged(),
+            State::Open(open) => !open.delivering && self.writes.answers() < limits::ANSWER_BACKLOG,
             State::Authenticated { .. } | State::Ready { .. } | State::Closed(_) => false,
         }
     }
@@ -310,7 +322,9 @@ impl Session {
                 return Err(SessionError::Remote(DisconnectReason::decode(&payload)));
             }
             code::PING => {
+                let before = self.out.len();
                 open.link.send(code::PONG, &EMPTY_LIST, &mut self.out)?;
+                self.writes.answered(self.out.len() - before);
                 self.counters.pings_answered += 1;
             }
             code::PONG if open.ping_sent.is_some() => {
@@ -364,7 +378,7 @@ impl Session {
                 next_ping: self.now + limits::PING_INTERVAL,
                 ping_sent: None,
             }),
-            (Command::Ping, State::Open(mut open)) => {
+            (Command::Ping, State::Open(mut open)) if !self.backlogged() => {
                 let sent = open.ping(self.now, &mut self.out);
                 self.state = State::Open(open);
                 return sent;
@@ -385,7 +399,10 @@ impl Session {
             | State::Authenticated { .. }
             | State::Hello { .. }
             | State::Ready { .. }
-            | State::Open(_) => Err(SessionError::Lost(how)),
+            | State::Open(_) => {
+                self.out.clear();
+                Err(SessionError::Lost(how))
+            }
         }
     }
 
@@ -418,15 +435,17 @@ impl Session {
             }
             State::Hello { deadline, .. } => (*deadline, Phase::Hello),
             State::Open(open) => {
+                let silent = open.reading_since.map(|since| since + limits::READ_TIMEOUT);
+                if silent.is_some_and(|at| at <= now) {
+                    return Err(SessionError::TimedOut(Phase::Read));
+                }
                 if open.next_ping <= now {
-                    let backlogged = self.writes.pending + self.out.len() >= limits::WRITE_BACKLOG;
                     open.next_ping = now + limits::PING_INTERVAL;
-                    if !backlogged {
+                    if self.writes.pending + self.out.len() < limits::WRITE_BACKLOG {
                         open.ping(now, &mut self.out)?;
                     }
                 }
-                let Some(since) = open.reading_since else { return Ok(()) };
-                (since + limits::READ_TIMEOUT, Phase::Read)
+                return Ok(());
             }
             State::Closing { error, deadline, .. } => {
                 if *deadline <= now {
@@ -467,7 +486,6 @@ impl Session {
         | State::Open(Open { mut link, .. })) = state
         else {
             // Nothing is answered to a bad handshake.
-            self.out.clear();
             return;
         };
         // As in geth: before both hellos are through, a disconnect of the
@@ -478,9 +496,9 @@ impl Session {
         {
             let deadline = self.now + limits::DISCONNECT_WRITE_TIMEOUT;
             self.state = State::Closing { error, deadline, flushed: false };
-        } else {
-            self.out.clear();
         }
+        // What answers earlier messages leaves even so: whether they came in
+        // the same bytes as the one that ends it must not show.
     }
 }
 
@@ -496,8 +514,7 @@ impl Writes {
     fn began(&mut self, bytes: usize, now: Instant) {
         self.pending += bytes;
         if self.due == 0 {
-            self.due = self.pending;
-            self.deadline = now + limits::WRITE_TIMEOUT;
+            self.all_due(now);
         }
     }
 
@@ -506,10 +523,25 @@ impl Writes {
     fn written(&mut self, bytes: usize, now: Instant) {
         self.pending = self.pending.saturating_sub(bytes);
         self.due = self.due.saturating_sub(bytes);
-        if self.due == 0 && self.pending > 0 {
-            self.due = self.pending;
-            self.deadline = now + limits::WRITE_TIMEOUT;
+        if self.due == 0 {
+            self.all_due(now);
         }
+    }
+
+    fn all_due(&mut self, now: Instant) {
+        self.due = self.pending;
+        self.deadline = now + limits::WRITE_TIMEOUT;
+        self.answers = if self.pending > 0 { [self.answers[1], 0] } else { [0, 0] };
+    }
+
+    /// Bytes of an answer are about to be pending.
+    fn answered(&mut self, bytes: usize) {
+        self.answers[1] += bytes;
+    }
+
+    /// Bytes of answers that may be pending: at least those that are.
+    const fn answers(&self) -> usize {
+        self.answers[0] + self.answers[1]
     }
 
     const fn deadline(&self) -> Option<Instant> {
@@ -614,9 +646,12 @@ impl Machine for Session {
             return Err("more bytes due than pending");
         }
         // One message beyond the backlog, and the frames of the base protocol.
-        let bound = 2 * limits::WRITE_BACKLOG + limits::FRAME;
+        let bound = limits::WRITE_BACKLOG + frame_length(limits::FRAME) + BASE_BACKLOG;
         if self.writes.pending > bound {
             return Err("more than WRITE_BACKLOG and a message pending");
+        }
+        if self.writes.answers() > BASE_BACKLOG {
+            return Err("more than ANSWER_BACKLOG answers pending");
         }
         Ok(())
     }

@@ -1,0 +1,142 @@
+//! What can be written on the command line.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+
+/// Ethereum's devp2p from the command line
+#[derive(Debug, Parser)]
+#[command(name = "devp2p", version)]
+pub(crate) struct Args {
+    /// How much to log to standard error: 0 nothing, 1 errors, 2 warnings,
+    /// 3 information, 4 debugging, 5 everything
+    #[arg(long, global = true, default_value_t = 2, value_name = "LEVEL",
+          value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub(crate) verbosity: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Operations on node keys
+    #[command(subcommand)]
+    Key(Key),
+    /// RLPx commands
+    #[command(subcommand)]
+    Rlpx(Rlpx),
+}
+
+impl Command {
+    /// Whether failures too are to be told in JSON.
+    pub(crate) const fn wants_json(&self) -> bool {
+        match self {
+            Self::Key(_) => false,
+            Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => {
+                node.json
+            }
+            Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Makes a key and saves it to a new file: 64 hex digits, mode 0600
+    Generate {
+        /// The file, which must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Prints the node id that belongs to the key in a file
+    ToId {
+        /// The key file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Prints the enode URL of a node with the key in a file
+    ToEnode(ToEnode),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ToEnode {
+    /// The key file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// IP address of the node; an empty one leaves it and the ports out
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) ip: String,
+    /// TCP port of the node
+    #[arg(long, default_value_t = 30303, value_name = "PORT")]
+    pub(crate) tcp: u16,
+    /// UDP port of the node
+    #[arg(long, default_value_t = 30303, value_name = "PORT")]
+    pub(crate) udp: u16,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rlpx {
+    /// Connects to a node and prints what it says of itself, and how fast
+    Ping(Ping),
+    /// Waits for peers, and tells who comes and who goes
+    Listen(Listen),
+    /// Sends a node requests of the capability echo/1 and checks each reply
+    Echo(Echo),
+}
+
+/// What all RLPx commands take.
+#[derive(Debug, Arguments)]
+pub(crate) struct Local {
+    /// File with the secret key to use [default: a new key each time]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nodekey: Option<PathBuf>,
+    /// Prints JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Ping {
+    /// The node, as an enode URL
+    #[arg(value_name = "ENODE")]
+    pub(crate) enode: String,
+    #[command(flatten)]
+    pub(crate) node: Local,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Listen {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, default_value = "127.0.0.1:30303", value_name = "IP:PORT")]
+    pub(crate) addr: SocketAddr,
+    /// Serves echo/1: message 0 is a request with any payload, 1 the reply
+    /// with the same. Without it no capability is offered and anyone admitted
+    #[arg(long)]
+    pub(crate) echo: bool,
+    /// Admits at most so many peers
+    #[arg(long, default_value_t = 4096, value_name = "N")]
+    pub(crate) maxpeers: usize,
+    #[command(flatten)]
+    pub(crate) node: Local,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Echo {
+    /// The node, as an enode URL
+    #[arg(value_name = "ENODE")]
+    pub(crate) enode: String,
+    /// How many requests to send
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: u64,
+    /// Bytes in each
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size: usize,
+    /// Requests that may await their reply at a time. Of large ones fewer do:
+    /// no more than 1 MiB of them, or one
+    #[arg(long, default_value_t = 64, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) window: u16,
+    #[command(flatten)]
+    pub(crate) node: Local,
+}

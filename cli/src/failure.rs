@@ -1,0 +1,197 @@
+//! Why a command failed: one line for people, one object for scripts, one exit
+//! status.
+
+use core::fmt::{self, Display as _};
+use core::net::SocketAddr;
+use std::io;
+
+use devp2p_smol::DialError;
+use devp2p_smol::core::error::Misuse;
+use devp2p_smol::core::identity::EnodeError;
+use devp2p_smol::core::session::SessionError;
+use devp2p_smol::host::EntropyError;
+use devp2p_smol::host::nodekey::NodeKeyError;
+use serde::Serialize;
+
+use crate::output::{self, Escaped};
+use crate::signals::Signal;
+
+/// Whose doing an end was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum By {
+    /// The other said so.
+    Remote,
+    /// We said so.
+    Local,
+    /// Nobody did: it broke, took too long, or was no devp2p.
+    Error,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Remote => "remote",
+            Self::Local => "local",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl By {
+    /// Whose doing the end of a session was.
+    pub(crate) const fn of(error: &SessionError) -> Self {
+        match error {
+            SessionError::Remote(_) => Self::Remote,
+            SessionError::Local(_) => Self::Local,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The argument is no enode URL.
+    NotAnEnode(EnodeError),
+    /// The argument is no IP address.
+    NotAnIp(String),
+    /// The key file.
+    Key(NodeKeyError),
+    /// The system gave no randomness.
+    Entropy(EntropyError),
+    /// The system did not do something else that it should.
+    System(&'static str, io::Error),
+    /// Nothing can listen there.
+    Listen(SocketAddr, io::Error),
+    /// Standard output took no more.
+    Output(io::Error),
+    /// The dial made no peer.
+    Dial(DialError),
+    /// The session ended before its work was done.
+    Ended(SessionError),
+    /// What was to be sent cannot be sent.
+    Misuse(Misuse),
+    /// The other does not have the capability.
+    NoEcho,
+    /// The reply to this request is not the request.
+    WrongReply {
+        /// Which request, from 0.
+        number: u64,
+    },
+    /// The other sent a message that is none of the capability's.
+    UnexpectedMessage {
+        /// Its code.
+        code: u64,
+    },
+    /// A signal.
+    Interrupted(Signal),
+    /// All has been said already.
+    Told,
+}
+
+impl Failure {
+    /// The exit status that says so.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Interrupted(signal) => signal.status(),
+            // Whoever read our output has read enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            _ => 1,
+        }
+    }
+
+    /// Says it: an object on standard output, or a line on standard error.
+    pub(crate) fn tell(&self, json: bool) {
+        match self {
+            Self::Told => {}
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Self::Output(_) => output::complain(format_args!("{self}")),
+            _ if json => {
+                // If this fails too there is nobody left to tell.
+                let _ = output::json(&ErrorJson { error: self.cause() });
+            }
+            _ => output::complain(format_args!("{self}")),
+        }
+    }
+
+    /// Whose doing it was, and why, for scripts.
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Dial(DialError::Session(error)) | Self::Ended(error) => Cause::of(error),
+            Self::Misuse(_) | Self::Interrupted(_) => {
+                Cause { by: By::Local, reason: self.to_string() }
+            }
+            _ => Cause { by: By::Error, reason: self.to_string() },
+        }
+    }
+}
+
+/// Whose doing an end was, and why.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cause {
+    pub(crate) by: By,
+    pub(crate) reason: String,
+}
+
+impl Cause {
+    pub(crate) fn of(error: &SessionError) -> Self {
+        Self { by: By::of(error), reason: error.to_string() }
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorJson {
+    error: Cause,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnEnode(error) => write!(f, "invalid enode URL: {error}"),
+            Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
+            Self::Key(error) => error.fmt(f),
+            Self::Entropy(error) => error.fmt(f),
+            Self::System(what, error) => write!(f, "{what}: {error}"),
+            Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
+            Self::Dial(error) => error.fmt(f),
+            Self::Misuse(error) => error.fmt(f),
+            Self::NoEcho => f.write_str("the peer does not have the capability echo/1"),
+            Self::WrongReply { number } => {
+                write!(f, "the reply to request {number} is not what was sent")
+            }
+            Self::UnexpectedMessage { code } => write!(f, "unexpected message, code {code:#x}"),
+            Self::Interrupted(_) | Self::Told => f.write_str("client quitting"),
+        }
+    }
+}
+
+/// Says whose doing it was as well.
+fn ended(error: &SessionError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match By::of(error) {
+        By::Remote => write!(f, "peer disconnected: {error}"),
+        By::Local => write!(f, "we disconnected: {error}"),
+        By::Error => error.fmt(f),
+    }
+}
+
+macro_rules! from {
+    ($($error:ident => $variant:ident),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+from!(
+    EnodeError => NotAnEnode,
+    NodeKeyError => Key,
+    EntropyError => Entropy,
+    DialError => Dial,
+    SessionError => Ended,
+    Misuse => Misuse,
+);

@@ -1,0 +1,43 @@
+//! The command `devp2p`, with the habits of geth's tool of that name.
+//!
+//! Results go to standard output, for people or, with `--json`, for scripts;
+//! warnings and failures to standard error. Exit status: 0 done, 1 failed,
+//! 2 wrong usage, 128 and the signal's number where a signal cut it short.
+#![forbid(unsafe_code)]
+
+mod args;
+mod failure;
+mod key;
+mod output;
+mod rlpx;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // A closed pipe must not become a panic.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    output::log(args.verbosity);
+    let json = args.command.wants_json();
+    let result = match args.command {
+        Command::Key(command) => key::run(command),
+        Command::Rlpx(command) => rlpx::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell(json);
+            ExitCode::from(failure.status())
+        }
+    }
+}

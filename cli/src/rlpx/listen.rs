@@ -1,0 +1,118 @@
+//! `devp2p rlpx listen`: a node that waits for peers, and tells who comes and
+//! who goes.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use devp2p_smol::core::p2p::LocalCapabilities;
+use devp2p_smol::core::session::Greeting;
+use devp2p_smol::{Channel, Config, Event, Executor, Node, Peer, start};
+use futures_lite::future::{or, zip};
+
+use super::writer::{Lines, Written};
+use super::{ECHO, REPLY, REQUEST, tidings};
+use crate::args::Listen;
+use crate::failure::Failure;
+use crate::signals;
+
+pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
+    // As geth does. With fewer files it serves fewer peers, and says so then.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    let greeting =
+        if arguments.echo { super::echo_offer()? } else { Greeting::Offer(LocalCapabilities::default()) };
+    let (local, seed) = super::identity(&arguments.node, greeting)?;
+    let signals = signals::watch().map_err(system("signals"))?;
+    let config = Config::new(local, seed).listen(arguments.addr).max_peers(arguments.maxpeers);
+    let executor = Arc::new(Executor::new());
+    let node = start(config, &executor).map_err(|error| Failure::Listen(arguments.addr, error))?;
+    let (lines, written) = Lines::start().map_err(system("output thread"))?;
+    let host = Host { node, lines, executor: Arc::clone(&executor), json: arguments.node.json };
+
+    // Every thread executes whatever is due; this one until all is done.
+    let (running, stopped) = async_channel::bounded::<()>(1);
+    for _ in 1..thread::available_parallelism().map_or(1, usize::from) {
+        let (executor, stopped) = (Arc::clone(&executor), stopped.clone());
+        let work = move || drop(async_io::block_on(executor.run(stopped.recv())));
+        thread::Builder::new().name("worker".into()).spawn(work).map_err(system("worker thread"))?;
+    }
+    let until = async { drop(signals.recv().await) };
+    let result = async_io::block_on(executor.run(host.serve(until, &written)));
+    drop(running);
+    result.map_err(Failure::Output)
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::System(what, error)
+}
+
+struct Host {
+    node: Node,
+    lines: Lines,
+    executor: Arc<Executor<'static>>,
+    json: bool,
+}
+
+impl Host {
+    /// Serves until it is told to stop, or until nobody listens to what it says.
+    async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
+        self.lines.say(tidings::listening(&self.node.enode(), self.json)).await;
+        let unheard = async { written.end().await.map(|()| None) };
+        let told = async {
+            until.await;
+            Ok(Some(()))
+        };
+        let ended = or(or(unheard, told), async {
+            self.receive().await;
+            Ok(Some(()))
+        })
+        .await;
+        // Events are taken meanwhile: those who wait to be told of end too.
+        let _ = zip(self.node.stop(), self.receive()).await;
+        ended?;
+        drop(self.lines);
+        written.end().await
+    }
+
+    /// Takes what happens until the node has stopped.
+    async fn receive(&self) {
+        while let Some(event) = self.node.next_event().await {
+            match event {
+                Event::Connected(peer) => {
+                    let guest = attend(peer, self.lines.clone(), self.json);
+                    self.executor.spawn(guest).detach();
+                }
+                Event::Failed(failure) => {
+                    self.lines.say(tidings::refused(&failure, self.json)).await;
+                }
+                // The task that attends to the peer says so, in its turn.
+                Event::Disconnected { .. } => {}
+                event => tracing::error!(?event, "unknown event"),
+            }
+        }
+    }
+}
+
+/// One peer from its coming to its going.
+async fn attend(peer: Peer, lines: Lines, json: bool) {
+    let since = Instant::now();
+    lines.say(tidings::connected(&peer, json)).await;
+    if let Some(channel) = peer.channel(ECHO) {
+        echo(&channel).await;
+    }
+    let error = peer.closed().await;
+    lines.say(tidings::disconnected(&peer, &error, since.elapsed(), json)).await;
+}
+
+/// Answers requests for as long as the connection lasts.
+async fn echo(channel: &Channel) {
+    while let Some(message) = channel.receive().await {
+        // A reply to what was never asked means nothing.
+        if message.code == REQUEST && channel.send(REPLY, message.payload).await.is_err() {
+            return;
+        }
+    }
+}

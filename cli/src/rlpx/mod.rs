@@ -1,0 +1,89 @@
+//! `devp2p rlpx`: what all its commands share.
+
+mod describe;
+mod echo;
+mod listen;
+mod ping;
+mod tidings;
+mod writer;
+
+use std::sync::Arc;
+
+use devp2p_smol::core::crypto::SecretKey;
+use devp2p_smol::core::entropy::Seed;
+use devp2p_smol::core::error::Misuse;
+use devp2p_smol::core::identity::Enode;
+use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
+use devp2p_smol::core::session::{Greeting, Local};
+use devp2p_smol::{Config, Executor, Peer, host, start};
+use futures_lite::future::or;
+
+use crate::args::{self, Rlpx};
+use crate::failure::Failure;
+use crate::{key, signals};
+
+/// The capability that `listen --echo` serves and `echo` uses.
+const ECHO: &str = "echo";
+
+/// Its message with any payload.
+const REQUEST: u64 = 0;
+
+/// Its message with the same payload back.
+const REPLY: u64 = 1;
+
+pub(crate) fn run(command: Rlpx) -> Result<(), Failure> {
+    match command {
+        Rlpx::Ping(arguments) => ping::run(&arguments),
+        Rlpx::Listen(arguments) => listen::run(&arguments),
+        Rlpx::Echo(arguments) => echo::run(&arguments),
+    }
+}
+
+/// The offer of a node that speaks echo.
+fn echo_offer() -> Result<Greeting, Misuse> {
+    LocalCapabilities::new([LocalCapability::new(ECHO, 1, 2)]).map(Greeting::Offer)
+}
+
+/// What a node says of itself, and the seed of its connections.
+fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(Local, Seed), Failure> {
+    let seed = host::seed()?;
+    let key = match &arguments.nodekey {
+        Some(file) => key::load(file)?,
+        None => SecretKey::generate(&mut seed.derive("node key", 0).secrets()),
+    };
+    Ok((Local::new(key, client_name(), greeting)?, seed))
+}
+
+/// In the form that everybody uses: name, version, system.
+fn client_name() -> String {
+    use std::env::consts::{ARCH, OS};
+    format!("devp2p-rs/v{}/{OS}-{ARCH}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Dials a node and does `work` with it. However that ends, and if a signal
+/// ends it, the other is told that we quit.
+fn with_peer<T>(
+    enode: &str,
+    arguments: &args::Local,
+    greeting: Greeting,
+    work: impl AsyncFnOnce(Peer) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let enode: Enode = enode.parse()?;
+    let (local, seed) = identity(arguments, greeting)?;
+    let signals = signals::watch().map_err(|error| Failure::System("signals", error))?;
+    let executor = Arc::new(Executor::new());
+    async_io::block_on(executor.run(async {
+        let node = start(Config::new(local, seed), &executor)
+            .map_err(|error| Failure::System("cannot start", error))?;
+        let working = async { work(node.dial(&enode).await?).await };
+        let interrupted = async {
+            match signals.recv().await {
+                Ok(signal) => Err(Failure::Interrupted(signal)),
+                Err(_) => core::future::pending().await,
+            }
+        };
+        let result = or(working, interrupted).await;
+        let _ = node.stop().await;
+        result
+    }))
+}

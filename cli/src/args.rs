@@ -33,9 +33,7 @@ impl Command {
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
             Self::Key(_) => false,
-            Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => {
-                node.json
-            }
+            Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,
             Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,
         }
     }
@@ -133,7 +131,7 @@ pub(crate) struct Echo {
     #[arg(long, value_name = "BYTES")]
     pub(crate) size: usize,
     /// Requests that may await their reply at a time. Of large ones fewer do:
-    /// no more than 1 MiB of them, or one
+    /// 1 MiB of them, or two
     #[arg(long, default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) window: u16,

@@ -41,10 +41,12 @@ impl fmt::Display for By {
 impl By {
     /// Whose doing the end of a session was.
     pub(crate) const fn of(error: &SessionError) -> Self {
-        match error {
-            SessionError::Remote(_) => Self::Remote,
-            SessionError::Local(_) => Self::Local,
-            _ => Self::Error,
+        if matches!(error, SessionError::Remote(_)) {
+            Self::Remote
+        } else if matches!(error, SessionError::Local(_)) {
+            Self::Local
+        } else {
+            Self::Error
         }
     }
 }
@@ -79,11 +81,6 @@ pub(crate) enum Failure {
         /// Which request, from 0.
         number: u64,
     },
-    /// The other sent a message that is none of the capability's.
-    UnexpectedMessage {
-        /// Its code.
-        code: u64,
-    },
     /// A signal.
     Interrupted(Signal),
     /// All has been said already.
@@ -93,37 +90,37 @@ pub(crate) enum Failure {
 impl Failure {
     /// The exit status that says so.
     pub(crate) fn status(&self) -> u8 {
-        match self {
-            Self::Interrupted(signal) => signal.status(),
-            // Whoever read our output has read enough.
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            _ => 1,
+        if let Self::Interrupted(signal) = self {
+            return signal.status();
         }
+        u8::from(!self.is_closed_pipe())
+    }
+
+    /// Whether only nobody reads our output any more, who has then read enough.
+    fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Says it: an object on standard output, or a line on standard error.
     pub(crate) fn tell(&self, json: bool) {
-        match self {
-            Self::Told => {}
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Self::Output(_) => output::complain(format_args!("{self}")),
-            _ if json => {
-                // If this fails too there is nobody left to tell.
-                let _ = output::json(&ErrorJson { error: self.cause() });
-            }
-            _ => output::complain(format_args!("{self}")),
+        if matches!(self, Self::Told) || self.is_closed_pipe() {
+            return;
+        }
+        if json && !matches!(self, Self::Output(_)) {
+            // If this fails too there is nobody left to tell.
+            let _ = output::json(&ErrorJson { error: self.cause() });
+        } else {
+            output::complain(format_args!("{self}"));
         }
     }
 
     /// Whose doing it was, and why, for scripts.
     pub(crate) fn cause(&self) -> Cause {
-        match self {
-            Self::Dial(DialError::Session(error)) | Self::Ended(error) => Cause::of(error),
-            Self::Misuse(_) | Self::Interrupted(_) => {
-                Cause { by: By::Local, reason: self.to_string() }
-            }
-            _ => Cause { by: By::Error, reason: self.to_string() },
+        if let Self::Dial(DialError::Session(error)) | Self::Ended(error) = self {
+            return Cause::of(error);
         }
+        let ours = matches!(self, Self::Misuse(_) | Self::Interrupted(_));
+        Cause { by: if ours { By::Local } else { By::Error }, reason: self.to_string() }
     }
 }
 
@@ -162,7 +159,6 @@ impl fmt::Display for Failure {
             Self::WrongReply { number } => {
                 write!(f, "the reply to request {number} is not what was sent")
             }
-            Self::UnexpectedMessage { code } => write!(f, "unexpected message, code {code:#x}"),
             Self::Interrupted(_) | Self::Told => f.write_str("client quitting"),
         }
     }

@@ -113,7 +113,8 @@ mod tests {
     use super::*;
 
     /// What a peer might call itself.
-    const HOSTILE: &str = "a\u{1b}[31m\u{9b}2J\u{202e}\u{2028}\r\n\u{7f}\0\u{200b}\u{e0001}ü語\"'\\";
+    const HOSTILE: &str =
+        "a\u{1b}[31m\u{9b}2J\u{202e}\u{2028}\r\n\u{7f}\0\u{200b}\u{e0001}ü語\"'\\";
 
     fn shows(text: &str) -> bool {
         text.chars().all(|c| !c.is_control() && !"\u{202e}\u{2028}\u{200b}\u{e0001}".contains(c))

@@ -41,10 +41,8 @@ pub(crate) fn watch() -> io::Result<Receiver<Signal>> {
     let wait = move || {
         async_io::block_on(async {
             while let Some(Ok(signal)) = signals.next().await {
-                let signal = match signal {
-                    Caught::Int => Signal::Interrupt,
-                    _ => Signal::Terminate,
-                };
+                let interrupt = matches!(signal, Caught::Int);
+                let signal = if interrupt { Signal::Interrupt } else { Signal::Terminate };
                 if first.try_send(signal).is_err() {
                     std::process::exit(signal.status().into());
                 }

@@ -20,7 +20,7 @@ use crate::tape::Tape;
 /// Steps of one run, at most.
 const STEPS: usize = 256;
 /// Bytes that one run puts on the wire, about.
-const BYTES: usize = 1 << 20;
+const BYTES: usize = 1 << 19;
 
 /// What our session does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -21,7 +21,7 @@ use crate::tape::Tape;
 /// Steps of one run, at most.
 const STEPS: usize = 256;
 /// Bytes that one run sends, about.
-const BYTES: usize = 1 << 20;
+const BYTES: usize = 1 << 19;
 
 /// What a step is, by the byte it begins with. Seeds are written with these.
 /// The lowest bit of the byte behind it says whose step it is.

@@ -70,13 +70,16 @@ impl<'a> Tape<'a> {
         self.0.bytes(length).unwrap_or(&[])
     }
 
-    /// A payload: a kind, then either its bytes as they stand, or a length up
-    /// to 128 kiB of zeros, or of noise. So a large one costs few bytes here.
+    /// A payload: a kind, then a length of two bytes, then perhaps bytes. It is
+    /// zeros (kind 1) or noise (2) of up to 128 kiB, noise of less than 1 kiB
+    /// (3 to 31), or else the bytes. So a large one costs few bytes here, and
+    /// is rare, as it costs much time.
     pub fn payload(&mut self) -> Vec<u8> {
-        match self.choice(3) {
-            0 => self.bytes().to_vec(),
+        match self.byte() {
             1 => vec![0; 2 * usize::from(self.word())],
-            _ => noise(2 * usize::from(self.word())),
+            2 => noise(2 * usize::from(self.word())),
+            3..32 => noise(usize::from(self.word()) % 1024),
+            _ => self.bytes().to_vec(),
         }
     }
 }

@@ -9,6 +9,7 @@ use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::limits;
 use devp2p_smol::core::p2p::{DisconnectReason, Message};
 use devp2p_smol::{Channel, Peer, SendError, host};
+use futures_lite::future::or;
 use serde::Serialize;
 
 use super::{ECHO, REPLY, REQUEST, describe};
@@ -16,7 +17,8 @@ use crate::args::Echo;
 use crate::failure::Failure;
 use crate::output;
 
-/// Bytes of requests that may await their reply, or one request.
+/// Bytes of requests that may await their reply, or two requests: one can be
+/// read while the other is answered.
 const IN_FLIGHT: usize = 1 << 20;
 
 pub(super) fn run(arguments: &Echo) -> Result<(), Failure> {
@@ -27,12 +29,12 @@ pub(super) fn run(arguments: &Echo) -> Result<(), Failure> {
     let plan = Plan {
         requests: Requests::random(*size)?,
         count: *count,
-        window: u64::from(*window).min((IN_FLIGHT / (*size).max(1)) as u64).max(1),
+        window: u64::from(*window).min((IN_FLIGHT / (*size).max(1)).max(2) as u64),
     };
     let done = super::with_peer(enode, node, super::echo_offer()?, async |peer: Peer| {
         let channel = peer.channel(ECHO).ok_or(Failure::NoEcho)?;
         let result = plan.carry_out(&channel).await;
-        if let Err(Failure::WrongReply { .. } | Failure::UnexpectedMessage { .. }) = result {
+        if let Err(Failure::WrongReply { .. }) = result {
             peer.disconnect(DisconnectReason::SubprotocolError);
         }
         result
@@ -58,35 +60,58 @@ struct Done {
     bytes_per_second: f64,
 }
 
+/// What comes next.
+enum Next {
+    Sent(Result<(), SendError>),
+    Received(Option<Message>),
+}
+
 impl Plan {
     async fn carry_out(&self, channel: &Channel) -> Result<Done, Failure> {
         let begun = Instant::now();
         let (mut sent, mut answered) = (0, 0);
         while answered < self.count {
-            while sent < self.count && sent - answered < self.window {
-                match channel.try_send(REQUEST, self.requests.get(sent)) {
-                    Ok(()) => sent += 1,
-                    // Some replies are due: room comes with them at the latest.
-                    Err(SendError::Full(_)) => break,
-                    Err(SendError::Misuse(misuse)) => return Err(misuse.into()),
-                    Err(_) => return Err(ended(channel).await),
-                }
-            }
-            let Some(message) = channel.receive().await else { return Err(ended(channel).await) };
-            let Message { code, payload, .. } = message;
-            match code {
-                REPLY if answered < sent && payload == self.requests.get(answered) => answered += 1,
-                REPLY => return Err(Failure::WrongReply { number: answered }),
-                // We have the capability as well, so the other may ask too.
-                REQUEST => {
-                    if channel.send(REPLY, payload).await.is_err() {
-                        return Err(ended(channel).await);
+            let receive = async { Next::Received(channel.receive().await) };
+            let next = if sent < self.count && sent - answered < self.window {
+                let request = self.requests.get(sent);
+                let send = async { Next::Sent(channel.send(REQUEST, request).await) };
+                // Whichever is dropped has neither sent nor received anything.
+                or(send, receive).await
+            } else {
+                receive.await
+            };
+            match next {
+                Next::Sent(Ok(())) => sent += 1,
+                Next::Sent(Err(SendError::Misuse(misuse))) => return Err(misuse.into()),
+                Next::Sent(Err(_)) | Next::Received(None) => return Err(ended(channel).await),
+                Next::Received(Some(message)) => {
+                    if self.check(channel, message, sent, answered).await? {
+                        answered += 1;
                     }
                 }
-                code => return Err(Failure::UnexpectedMessage { code }),
             }
         }
         Ok(Done::new(self.count, self.requests.size, begun))
+    }
+
+    /// Whether a message is the next reply.
+    async fn check(
+        &self,
+        channel: &Channel,
+        Message { code, payload, .. }: Message,
+        sent: u64,
+        answered: u64,
+    ) -> Result<bool, Failure> {
+        if code == REPLY {
+            let right = answered < sent && payload == self.requests.get(answered);
+            return if right { Ok(true) } else { Err(Failure::WrongReply { number: answered }) };
+        }
+        // There are two codes. We have the capability as well, so the other
+        // may ask us too.
+        match channel.send(REPLY, payload).await {
+            Ok(()) => Ok(false),
+            Err(_) => Err(ended(channel).await),
+        }
     }
 }
 

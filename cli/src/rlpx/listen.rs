@@ -22,8 +22,11 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let greeting =
-        if arguments.echo { super::echo_offer()? } else { Greeting::Offer(LocalCapabilities::default()) };
+    let greeting = if arguments.echo {
+        super::echo_offer()?
+    } else {
+        Greeting::Offer(LocalCapabilities::default())
+    };
     let (local, seed) = super::identity(&arguments.node, greeting)?;
     let signals = signals::watch().map_err(system("signals"))?;
     let config = Config::new(local, seed).listen(arguments.addr).max_peers(arguments.maxpeers);
@@ -36,10 +39,15 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     let (running, stopped) = async_channel::bounded::<()>(1);
     for _ in 1..thread::available_parallelism().map_or(1, usize::from) {
         let (executor, stopped) = (Arc::clone(&executor), stopped.clone());
-        let work = move || drop(async_io::block_on(executor.run(stopped.recv())));
-        thread::Builder::new().name("worker".into()).spawn(work).map_err(system("worker thread"))?;
+        let work = move || async_io::block_on(executor.run(stopped.recv()));
+        thread::Builder::new()
+            .name("worker".into())
+            .spawn(work)
+            .map_err(system("worker thread"))?;
     }
-    let until = async { drop(signals.recv().await) };
+    let until = async {
+        let _ = signals.recv().await;
+    };
     let result = async_io::block_on(executor.run(host.serve(until, &written)));
     drop(running);
     result.map_err(Failure::Output)
@@ -90,7 +98,7 @@ impl Host {
                 }
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
-                event => tracing::error!(?event, "unknown event"),
+                event => tracing::error!(?event, "not expected"),
             }
         }
     }

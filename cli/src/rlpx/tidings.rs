@@ -73,11 +73,7 @@ fn text_or_null<S: serde::Serializer>(
 
 impl Who {
     fn of(peer: &Peer) -> Self {
-        Self {
-            id: Some(peer.node_id()),
-            remote: peer.address(),
-            direction: peer.direction(),
-        }
+        Self { id: Some(peer.node_id()), remote: peer.address(), direction: peer.direction() }
     }
 }
 

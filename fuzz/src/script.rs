@@ -4,6 +4,32 @@
 //! peer puts on the wire, how much of it arrives, what the node, the
 //! application and the clock do meanwhile. The peer reads all that the
 //! session writes and must understand every word.
+//!
+//! To fuzz a protocol of your own, open a session and say what the input says:
+//!
+//! ```
+//! use devp2p_fuzz::keys::Offer;
+//! use devp2p_fuzz::script::{Role, Script};
+//! use devp2p_fuzz::tape::Tape;
+//!
+//! pub fn run(data: &[u8]) {
+//!     let mut tape = Tape::new(data);
+//!     let mut script = Script::new(Role::Accept, Offer::Ours);
+//!     script.open();
+//!     while !tape.is_empty() && script.end.is_open() {
+//!         let (code, payload) = (u64::from(tape.choice(5)), tape.payload());
+//!         let packed = snap::raw::Encoder::new().compress_vec(&payload).unwrap();
+//!         script.say(16 + code, &packed);
+//!         script.flow();
+//!         for message in script.end.messages.drain(..) {
+//!             // Here comes your handler. It must not panic.
+//!             assert_eq!(message.payload, payload);
+//!         }
+//!         script.end.settle();
+//!     }
+//! }
+//! run(&[0, 0, 3, 0, 1, 2, 3]);
+//! ```
 
 use core::time::Duration;
 

@@ -92,6 +92,7 @@ mod imp {
 pub(crate) use imp::{compress, decompress};
 
 #[cfg(all(test, feature = "std"))]
+#[allow(clippy::cast_possible_truncation, reason = "tests cut numbers to make bytes of them")]
 mod tests {
     use alloc::vec::Vec;
 

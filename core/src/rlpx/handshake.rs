@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each step consumes the state before it. Messages are EIP-8's: an RLP list
-//! with random padding behind it, sealed by [`ecies`](super::ecies) behind a
+//! with random padding behind it, sealed by [`ecies`] behind a
 //! 2-byte size. Unknown versions, additional list elements and trailing bytes
 //! are ignored. The plain form of before EIP-8 is recognised and refused.
 //! Specification: rlpx.md, "Initial Handshake"; EIP-8.

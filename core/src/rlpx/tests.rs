@@ -1,4 +1,5 @@
 //! The transport against published vectors, and against itself.
+#![allow(clippy::cast_possible_truncation, reason = "tests cut numbers to make bytes of them")]
 
 use alloc::vec::Vec;
 

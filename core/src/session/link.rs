@@ -11,7 +11,7 @@ use crate::entropy::Seed;
 use crate::error::Misuse;
 use crate::limits;
 use crate::p2p::{self, DisconnectReason, Hello, HelloError, Message, Shared, code};
-use crate::rlpx::{Accepted, FrameCodec, FrameError, Initiator, Recipient, message_length};
+use crate::rlpx::{Accepted, Frame, FrameCodec, FrameError, Initiator, Recipient, message_length};
 
 /// The encryption handshake of either role. Boxed: it is soon gone.
 pub(super) enum Handshake {
@@ -158,9 +158,10 @@ impl Link {
         received: &mut BytesMut,
     ) -> Result<Option<(u64, Bytes)>, SessionError> {
         let Some(frame) = self.codec.decode(received)? else { return Ok(None) };
-        let payload =
-            if self.compressed { p2p::decompress(&frame.payload)? } else { frame.payload };
-        Ok(Some((frame.code, payload)))
+        if !self.compressed || is_plain_disconnect(&frame) {
+            return Ok(Some((frame.code, frame.payload)));
+        }
+        Ok(Some((frame.code, p2p::decompress(&frame.payload)?)))
     }
 
     /// Appends the frame of one message to `out`.
@@ -196,4 +197,13 @@ impl Link {
     pub(super) fn wire_code(&self, message: &Message) -> Option<u64> {
         self.shared.as_ref()?.wire_code(message)
     }
+}
+
+/// A disconnect of one who had said hello and not yet read ours: it could not
+/// know whether we compress. Its two or three bytes are no snappy block, as
+/// they would declare more than they hold.
+fn is_plain_disconnect(frame: &Frame) -> bool {
+    frame.code == code::DISCONNECT
+        && frame.payload.len() <= 3
+        && DisconnectReason::decode(&frame.payload).encode() == frame.payload
 }

@@ -10,4 +10,6 @@ mod odd_inputs;
 mod pair;
 mod peer;
 mod pressure;
+mod properties;
+mod stories;
 mod time_limits;

@@ -170,6 +170,26 @@ fn a_refusal_at_each_admission_reaches_the_other() {
 }
 
 #[test]
+fn a_disconnect_of_one_that_has_not_read_our_hello_is_read_without_compression() {
+    // It cannot know whether we compress; we have read its hello, and do.
+    for reason in (0..=u8::MAX).map(DisconnectReason::from_code) {
+        let (mut peer, mut end) = Peer::open(1);
+        let frame = peer.raw_frame(code::DISCONNECT, &reason.encode());
+        end.feed(&frame);
+        end.accept_writes();
+        assert_eq!(end.closed(), Some(SessionError::Remote(reason)));
+    }
+    // That node is we, if its node changes its mind between the two hellos.
+    let mut pair = Pair::new(1);
+    pair.wires[0].latency = Duration::from_millis(100);
+    pair.run(Duration::from_millis(150));
+    pair.ends[1].command(Command::Disconnect(DisconnectReason::Quitting));
+    pair.run(Duration::from_secs(1));
+    assert!(pair.ends[0].greeted().is_some() && pair.ends[1].greeted().is_none());
+    assert_eq!(pair.ends[0].closed(), Some(SessionError::Remote(DisconnectReason::Quitting)));
+}
+
+#[test]
 fn a_disconnect_of_the_others_is_answered_by_the_same_reason_in_open() {
     for reason in (0..=u8::MAX).map(DisconnectReason::from_code) {
         let (mut peer, mut end) = Peer::open(1);

@@ -1,4 +1,4 @@
-//! Replays all corpora: whatever was found once must never come back.
+//! Replays all corpora and seeds: whatever was found once must never come back.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests, too, may panic")]
 
 use std::fs;
@@ -6,6 +6,10 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use devp2p_fuzz::TARGETS;
+
+#[path = "../examples/seeds.rs"]
+#[allow(dead_code, reason = "it is a program as well")]
+mod seeds;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -64,6 +68,16 @@ fn every_target_has_a_program_a_corpus_and_a_replay() {
     let programs: Vec<String> = targets.iter().map(|name| format!("{name}.rs")).collect();
     assert_eq!(names(&folder("fuzz_targets")), programs);
     assert_eq!(names(&folder("corpus")), targets);
+}
+
+#[test]
+fn all_seeds_pass_and_every_target_has_some() {
+    let seeds = seeds::seeds();
+    for (name, run) in TARGETS {
+        let mut inputs = seeds.iter().filter(|(target, _)| *target == name).peekable();
+        assert!(inputs.peek().is_some(), "{name}");
+        inputs.for_each(|(_, input)| run(input));
+    }
 }
 
 #[test]

@@ -276,6 +276,13 @@ fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {
             let frame = open.clone().raw(&head).raw(&[0; 10]).raw(&[kind]);
             writer.write(settled(frame.payload(&[16, 1, 2, 3, 4])));
         }
+        // The clock goes back by much, and then deadlines are set.
+        let later = |input: Input| input.raw(&[step::TIME, 1, 0]).word(4000).raw(&[step::TIMEOUT]);
+        let past = |input: Input| input.raw(&[step::TIME, 4, 200]);
+        let met = later(new(0).raw(&[step::HANDSHAKE])).raw(&[step::FLOW, step::WRITTEN, 0]);
+        let proceeded = past(later(met)).raw(&[step::COMMAND, 0]);
+        let ready = past(later(hello(proceeded, 3))).raw(&[step::FLOW]);
+        writer.write(past(later(ready)).raw(&[step::COMMAND, 1]));
         // Time: every kind of step, pings of ours, all deadlines.
         for kind in 0..6 {
             let steps = [step::TIME, kind, 9, step::TIMEOUT];
@@ -305,6 +312,8 @@ fn chunks(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         writer.write(message(hello(3).raw(&[1, 1, 77, 0]), 0));
         writer.write(Input::new(&[role, mirror, 2, 0]).number(4).raw(&[0]).raw(&[5, 16, 3, 0]));
         writer.write(hello(2).raw(&[6]).bytes(&[9; 50]));
+        // A ping, and in the same bytes what ends it: the pong must not get lost.
+        writer.write(hello(3).raw(&[1, 0, 6]).bytes(&[9; 50]));
         writer.write(hello(2).raw(&[4, 1]).long_payload(true, 9000).raw(&[0]));
     }
 }

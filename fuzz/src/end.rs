@@ -30,6 +30,8 @@ const LAST_WORDS: usize = 16;
 pub struct End {
     session: Checked<Session>,
     now: Now,
+    /// How far back the clock is, for the next input alone.
+    set_back: Duration,
     /// What has arrived and is not taken yet.
     pub received: BytesMut,
     /// What is to be sent and is not taken yet.
@@ -74,6 +76,7 @@ impl End {
         let mut end = Self {
             session: Checked::new(session),
             now: Now::ZERO,
+            set_back: Duration::ZERO,
             received: BytesMut::new(),
             queue: VecDeque::new(),
             written: Vec::new(),
@@ -123,12 +126,9 @@ impl End {
         self.tell(Input::Timeout);
     }
 
-    /// The deadline may have come, by a clock that went back by `by`.
-    pub fn timeout_from_the_past(&mut self, by: Duration) {
-        let mut past = self.now;
-        past.mono = Instant::ZERO + (self.now.mono - Instant::ZERO).saturating_sub(by);
-        self.session.handle(past, Input::Timeout);
-        self.drain();
+    /// The next input, whatever it is, comes by a clock that went back by so much.
+    pub const fn set_back(&mut self, by: Duration) {
+        self.set_back = by;
     }
 
     /// The connection is gone.
@@ -163,10 +163,13 @@ impl End {
         let before: Vec<Message> = self.queue.iter().cloned().collect();
         let wanted = self.session().wants_send();
         let misaddressed = self.session().counters().misaddressed;
-        self.session.handle(self.now, Input::Send(&mut self.queue));
+        let (now, unconfirmed) = (self.clock(), self.unconfirmed);
+        self.session.handle(now, Input::Send(&mut self.queue));
         self.drain();
         let count = before.len() - self.queue.len();
         assert!(wanted || count == 0, "messages were taken that were not wanted");
+        let backlogged = unconfirmed >= limits::WRITE_BACKLOG;
+        assert!(!backlogged || count == 0, "messages were taken behind a full backlog");
         assert!(self.queue.iter().eq(&before[count..]), "messages were taken out of order");
         let (taken, shared) = (before.into_iter().take(count), self.ready.as_ref());
         let fits = |message: &Message| {
@@ -183,7 +186,8 @@ impl End {
     pub fn receive(&mut self) -> bool {
         let before = self.received.len();
         let (wanted, was_closed) = (self.session().wants_read(), self.closed.is_some());
-        self.session.handle(self.now, Input::Received(&mut self.received));
+        let now = self.clock();
+        self.session.handle(now, Input::Received(&mut self.received));
         let taken = before.checked_sub(self.received.len()).expect("the buffer grew");
         self.bytes_taken += taken as u64;
         // What may have become due first is a reason to close, which drops all.
@@ -245,8 +249,16 @@ impl End {
     }
 
     fn tell(&mut self, input: Input<'_>) {
-        self.session.handle(self.now, input);
+        let now = self.clock();
+        self.session.handle(now, input);
         self.drain();
+    }
+
+    fn clock(&mut self) -> Now {
+        let mut now = self.now;
+        let since = now.mono - Instant::ZERO;
+        now.mono = Instant::ZERO + since.saturating_sub(core::mem::take(&mut self.set_back));
+        now
     }
 
     fn drain(&mut self) {

@@ -384,7 +384,7 @@ pub fn sleep(end: &mut End, tape: &mut Tape<'_>) {
         1 => end.sleep(Duration::from_millis(tape.number() >> 20 | u64::from(tape.word()))),
         2 => end.sleep_to_deadline(Duration::ZERO),
         3 => end.sleep_to_deadline(Duration::from_micros(1)),
-        4 => end.timeout_from_the_past(Duration::from_micros(tape.number())),
+        4 => end.set_back(Duration::from_millis(tape.number().saturating_mul(100))),
         _ => {
             end.sleep_to_deadline(Duration::ZERO);
             end.timeout();

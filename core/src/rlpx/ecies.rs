@@ -11,6 +11,8 @@
 //! authenticate (HMAC-SHA256 over IV, ciphertext and the two size bytes).
 //! Specification: rlpx.md, "ECIES Encryption".
 
+use alloc::vec::Vec;
+
 use aes::Aes128;
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
@@ -74,10 +76,29 @@ impl Keys {
     }
 }
 
+/// A whole packet, size prefix included, with any plaintext for the holder of
+/// `to`: what tools and fuzzers send in place of a proper auth or ack, which
+/// [`handshake`](super::handshake) makes.
+///
+/// The size prefix has 16 bits: of a longer plaintext only what fits is sealed.
+pub fn seal(plaintext: &[u8], to: &PublicKey, rng: &mut Rng) -> Result<Vec<u8>, KeyError> {
+    let plaintext = &plaintext[..plaintext.len().min(usize::from(u16::MAX) - OVERHEAD)];
+    let mut packet = Vec::with_capacity(2 + OVERHEAD + plaintext.len());
+    packet.resize(2 + BEFORE, 0);
+    packet.extend_from_slice(plaintext);
+    packet.resize(packet.len() + TAG, 0);
+    seal_in_place(&mut packet, to, rng)?;
+    Ok(packet)
+}
+
 /// Seals in place for the holder of `to`. `packet` is 2 bytes for the size,
 /// then [`OVERHEAD`] bytes wrapped around the plaintext: its length must be
 /// `2 + OVERHEAD + plaintext` with the plaintext at `2 + 81`.
-pub(super) fn seal(packet: &mut [u8], to: &PublicKey, rng: &mut Rng) -> Result<(), KeyError> {
+pub(super) fn seal_in_place(
+    packet: &mut [u8],
+    to: &PublicKey,
+    rng: &mut Rng,
+) -> Result<(), KeyError> {
     let size = u16::try_from(packet.len() - 2).unwrap_or(u16::MAX).to_be_bytes();
     let (once, shared) = crypto::encapsulate(rng, to)?;
     let keys = Keys::derive(&shared);

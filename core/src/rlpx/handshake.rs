@@ -318,6 +318,6 @@ fn seal(
     packet.resize(end + padding as usize, 0);
     jitter.fill(&mut packet[end..]);
     packet.resize(packet.len() + ecies::OVERHEAD - ecies::BEFORE, 0);
-    ecies::seal(&mut packet, to, rng).map_err(|_| HandshakeError::InvalidPublicKey)?;
+    ecies::seal_in_place(&mut packet, to, rng).map_err(|_| HandshakeError::InvalidPublicKey)?;
     Ok(packet.into())
 }

@@ -197,6 +197,19 @@ fn any_flipped_bit_of_an_auth_or_ack_is_an_error() {
 }
 
 #[test]
+fn any_plaintext_can_be_sealed_and_opened_up_to_what_the_size_can_state() {
+    let b = key(STATIC_B);
+    let mut rng = Seed::from_number(1).secrets();
+    let room = usize::from(u16::MAX) - ecies::OVERHEAD;
+    for length in [0, 1, 1000, room, room + 1, 2 * room] {
+        let plaintext = alloc::vec![0x5a; length];
+        let mut packet = ecies::seal(&plaintext, &b.public_key(), &mut rng).unwrap();
+        assert_eq!(usize::from(u16::from_be_bytes([packet[0], packet[1]])), packet.len() - 2);
+        assert_eq!(ecies::open(&mut packet, &b).unwrap(), &plaintext[..length.min(room)]);
+    }
+}
+
+#[test]
 fn every_length_of_garbage_is_an_error_and_never_a_panic() {
     let b = key(STATIC_B);
     let seed = Seed::from_number(1);

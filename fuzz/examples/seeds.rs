@@ -1,0 +1,362 @@
+//! Inputs for all targets, valid and otherwise, from which fuzzing starts. Tests
+//! replay them; this writes them to a folder, for each target one:
+//! `cargo run -p devp2p-fuzz --example seeds -- FOLDER`.
+#![expect(clippy::expect_used, reason = "a program that writes a few files, or stops")]
+
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+use devp2p_core::p2p::DisconnectReason;
+use devp2p_fuzz::script::{proper_hello, step};
+use devp2p_fuzz::session_pair::step as pair;
+use devp2p_fuzz::{rlp, tape};
+
+fn main() -> io::Result<()> {
+    let folder: PathBuf = env::args_os().nth(1).expect("usage: seeds FOLDER").into();
+    for (count, (target, input)) in seeds().into_iter().enumerate() {
+        fs::create_dir_all(folder.join(target))?;
+        fs::write(folder.join(target).join(format!("seed-{count:04}")), input)?;
+    }
+    Ok(())
+}
+
+/// All seeds: target and input.
+pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    handshake_packets(&mut seeds);
+    payloads(&mut seeds);
+    frames(&mut seeds);
+    for target in ["session_dial", "session_accept"] {
+        sessions(&mut seeds, target);
+    }
+    chunks(&mut seeds);
+    pairs(&mut seeds);
+    seeds
+}
+
+/// An input, written as [`tape::Tape`] reads it.
+#[derive(Clone, Default)]
+struct Input(Vec<u8>);
+
+impl Input {
+    fn new(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn word(self, value: u16) -> Self {
+        self.raw(&value.to_le_bytes())
+    }
+
+    fn number(self, value: u64) -> Self {
+        match u8::try_from(value) {
+            Ok(small @ ..0xF0) => self.raw(&[small]),
+            _ => self.raw(&[0xF7]).raw(&value.to_le_bytes()),
+        }
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Self {
+        self.word(u16::try_from(bytes.len()).unwrap_or(u16::MAX)).raw(bytes)
+    }
+
+    /// A payload as it stands.
+    fn payload(self, bytes: &[u8]) -> Self {
+        self.raw(&[0]).bytes(bytes)
+    }
+
+    /// A payload of this many bytes (an even number), zeros or noise.
+    fn long_payload(self, noise: bool, length: u32) -> Self {
+        self.raw(&[1 + u8::from(noise)]).word(u16::try_from(length / 2).unwrap_or(u16::MAX))
+    }
+}
+
+/// Collects the seeds of one target.
+struct Writer<'a> {
+    seeds: &'a mut Vec<(&'static str, Vec<u8>)>,
+    target: &'static str,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, Input(input): Input) {
+        self.seeds.push((self.target, input));
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text.chars().filter(|digit| !digit.is_whitespace()).collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
+    digits.chunks(2).map(|pair| byte(pair).expect("hex")).collect()
+}
+
+fn handshake_packets(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let auths = [
+        include_str!("../../core/src/rlpx/vectors/auth1.hex"),
+        include_str!("../../core/src/rlpx/vectors/auth2.hex"),
+        include_str!("../../core/src/rlpx/vectors/auth3.hex"),
+    ];
+    let acks = [
+        include_str!("../../core/src/rlpx/vectors/ack1.hex"),
+        include_str!("../../core/src/rlpx/vectors/ack2.hex"),
+        include_str!("../../core/src/rlpx/vectors/ack3.hex"),
+    ];
+    for (target, packets, strings) in
+        [("auth", auths, &[65, 64, 32][..]), ("ack", acks, &[64, 32][..])]
+    {
+        let mut writer = Writer { seeds, target };
+        for packet in packets {
+            writer.write(Input::new(&[7]).raw(&unhex(packet)));
+            writer.write(Input::new(&[0]).raw(&unhex(packet)));
+        }
+        let mut items: Vec<_> = strings.iter().map(|n| rlp::string(&vec![1; *n])).collect();
+        items.push(rlp::uint(4));
+        writer.write(Input::new(&[1]).raw(&rlp::list(&items)).raw(&[0; 100]));
+        items.push(rlp::list(&[rlp::uint(1 << 40), rlp::string(b"more")]));
+        writer.write(Input::new(&[1]).raw(&rlp::list(&items)));
+        for length in strings {
+            for change in 0..8 {
+                // What the change takes, version, one more item, padding.
+                let input = Input::new(&[2, change]).bytes(&vec![7; *length]);
+                writer.write(input.number(4).raw(&[1, 1]).number(9).bytes(&[0; 100]));
+            }
+        }
+        writer.write(Input::new(&[2, 7]).number(4).raw(&[0]).bytes(&[0; 100]));
+        writer.write(Input::new(&[2, 7]).number(1 << 50).raw(&[2, 2, 1, 1, 9, 0, 0, 0]));
+        writer.write(Input::new(&[2, 7]).number(4).raw(&[0]).bytes(&[0; 1900]));
+    }
+}
+
+fn payloads(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "disconnect" };
+    for code in [0, 4, 8, 0x0b, 0x10, 0x7f, 0x80, 0xff] {
+        writer.write(Input::new(&DisconnectReason::from_code(code).encode()));
+        writer.write(Input::new(&rlp::uint(u64::from(code))));
+    }
+    for odd in [
+        &[0xC0][..],
+        &[0xC3, 4, 0x80, 0x80],
+        &[0xF8, 60, 4],
+        &[0xC4, 4],
+        &[0xC0, 4],
+        &[0xC1, 0x81, 0x90],
+        &[4; 200],
+    ] {
+        writer.write(Input::new(odd));
+    }
+    writer.write(Input::default());
+
+    let mut writer = Writer { seeds, target: "enode" };
+    let urls = include_str!("../../tests/vectors/enode/inputs.json");
+    for url in serde_json::from_str::<Vec<String>>(urls).expect("a list of strings") {
+        let url = url.replace("{K}", devp2p_fuzz::enode::KEY);
+        writer.write(Input::new(&[0]).raw(url.as_bytes()));
+        if let Some((_, host)) = url.split_once('@') {
+            writer.write(Input::new(&[1]).raw(host.as_bytes()));
+            let name = host.split(':').next().unwrap_or(host);
+            writer.write(Input::new(&[2]).raw(name.as_bytes()));
+        }
+    }
+
+    let mut writer = Writer { seeds, target: "hello" };
+    writer.write(Input::new(&[0]).raw(&proper_hello().encode()));
+    let mut hello = proper_hello();
+    hello.capabilities.clear();
+    writer.write(Input::new(&[0]).raw(&hello.encode()).raw(b"more"));
+    hello.client_name = "\u{FFFD}".repeat(300);
+    writer.write(Input::new(&[0]).raw(&hello.encode()));
+    let capabilities = [2, 0, 2, 1, 1, 0, b'c', 7];
+    writer.write(Input::new(&[1]).number(5).bytes(b"x").raw(&capabilities).raw(&[0, 0, 0]));
+    writer.write(Input::new(&[1]).number(22).bytes(&[0xFF; 3]).raw(&[1, 2, 2, 2]).raw(&[1; 9]));
+
+    let mut writer = Writer { seeds, target: "snappy" };
+    let text = b"a text, a text, and once more a text ".repeat(5);
+    for payload in [&b""[..], b"x", &text, &[0; 5000], &tape::noise(300)] {
+        let block = snap::raw::Encoder::new().compress_vec(payload).expect("a small payload");
+        writer.write(Input::new(&[0]).raw(&block));
+        writer.write(Input::new(&[0]).raw(&block[..block.len() / 2]));
+        writer.write(Input::new(&[2]).raw(payload));
+    }
+    for declared in [&[0xFF, 0xFF, 0xFF, 7][..], &[0x80, 0x80, 0x80, 8], &[0xFF; 9], &[0x80, 0x80]]
+    {
+        writer.write(Input::new(&[0]).raw(declared).raw(&[0, 1]));
+    }
+    for size in [0, 3, 10, 59, 63] {
+        for tag in 0..5 {
+            let elements = [[9, 0, 1, 2, 3], [size, tag, 1, 0, 0], [63, 2, 1, 0, 0]].concat();
+            writer.write(Input::new(&[1, 0, 2]).raw(&elements));
+        }
+    }
+    writer.write(Input::new(&[3]).long_payload(true, 130_000));
+    writer.write(Input::new(&[3]).long_payload(false, 130_000));
+}
+
+fn frames(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "frames" };
+    let message = |input: Input| input.raw(&[0]).number(16).payload(b"message").raw(&[0]);
+    writer.write(message(Input::new(&[0, 1])));
+    writer.write(message(message(message(Input::new(&[0, 3])))).raw(&[17, 31, 2]));
+    for code in [0, 0x7F, 0x80, 1 << 20, u64::MAX] {
+        let input = Input::new(&[0, 1, 0]).number(code);
+        writer.write(input.long_payload(true, 40_000).raw(&[0]));
+    }
+    // Too large for the limit, a flipped bit of header and body, no code at all.
+    writer.write(Input::new(&[1, 1, 0, 16]).long_payload(false, 4000).raw(&[0]));
+    writer.write(message(Input::new(&[2, 5, 0, 2])));
+    writer.write(Input::new(&[0, 1, 0, 16]).payload(b"message").raw(&[1, 9, 0]));
+    writer.write(Input::new(&[0, 1, 0, 16]).payload(b"message").raw(&[1, 9, 1]));
+    writer.write(Input::new(&[0, 1, 2]).payload(&[]).raw(&[1; 13]).raw(&[0]));
+    writer.write(message(Input::new(&[0, 2, 2]).payload(&[0x80, 1]).raw(&[0; 13]).raw(&[0])));
+    writer.write(message(Input::new(&[0, 2, 2]).payload(&[0x81, 1]).raw(&[0; 13]).raw(&[0])));
+    // A header that lies, and bytes that are no frame.
+    writer
+        .write(message(Input::new(&[0, 2, 3, 0, 0, 99]).raw(&[0; 13]).payload(&[1; 9]).raw(&[0])));
+    writer
+        .write(message(Input::new(&[0, 2, 3, 0, 0, 1]).raw(&[0; 13]).payload(&[1; 40]).raw(&[0])));
+    writer.write(message(Input::new(&[0, 2])).raw(&[4]).bytes(&[5; 40]));
+}
+
+fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {
+    let mut writer = Writer { seeds, target };
+    let hello = |input: Input, id: u8| {
+        let input = input.raw(&[step::HELLO]).number(5).bytes(b"peer");
+        input.raw(&[3, 1, 2, 3]).number(0).raw(&[id, 0])
+    };
+    let settled = |input: Input| input.raw(&[step::FLOW, step::SETTLE]);
+    for mirror in 0..2 {
+        let new = |start| Input::new(&[mirror, start]);
+        // From the first byte to the last, properly.
+        let start = settled(new(0).raw(&[step::HANDSHAKE]));
+        let open = settled(hello(start.clone(), 3));
+        let said = open.raw(&[step::MESSAGE]).number(16).payload(b"message");
+        writer.write(settled(said.clone()));
+        writer.write(settled(said.raw(&[step::MESSAGE]).number(1).payload(&[0xC1, 4])));
+        // The handshake in pieces, step by step, and with a bit flipped.
+        let pieces = [step::CHUNK, 100].repeat(6);
+        writer.write(new(0).raw(&[step::HANDSHAKE]).raw(&pieces));
+        let commands = [step::COMMAND, 0, step::WRITTEN, 0];
+        let start = new(0).raw(&[step::HANDSHAKE, step::FLOW]).raw(&commands);
+        let ready = hello(start, 3).raw(&[step::FLOW, step::COMMAND, 1]);
+        writer.write(ready.raw(&[step::COMMAND, 2, step::WRITTEN, 0]));
+        let flip = [step::HANDSHAKE, step::FLIP, 200, 1, step::FLOW];
+        writer.write(new(0).raw(&flip));
+        writer.write(new(0).raw(&[step::RAW]).bytes(&[4; 320]).raw(&[step::FLOW]));
+        // Somebody else's hello, none at all, one that is none; a refusal.
+        for id in 0..3 {
+            writer.write(settled(hello(new(1).raw(&[step::SETTLE]), id)));
+        }
+        let before = |code| new(1).raw(&[step::SETTLE, step::PLAIN]).number(code);
+        writer.write(settled(before(1).payload(&[4])));
+        writer.write(settled(before(2).payload(&[0xC0])));
+        writer.write(settled(before(0).payload(&[0xC0])));
+        writer.write(settled(before(0).long_payload(false, 3000)));
+        writer.write(new(1).raw(&[step::COMMAND, 3, 4, step::WRITTEN, 0]));
+        // Pings, pongs, round trips, messages of all kinds.
+        let open = new(2);
+        let say = |input: Input, code| input.raw(&[step::MESSAGE]).number(code);
+        let pings = say(say(open.clone(), 2).payload(&[0xC0]), 3).payload(&[0xC0]);
+        let ours = pings.raw(&[step::COMMAND, 2]);
+        writer.write(settled(say(settled(ours), 3).payload(&[0xC0])));
+        for code in [0, 1, 4, 15, 16, 18, 22, 23, 40, u64::MAX] {
+            writer.write(settled(say(open.clone(), code).payload(&[0xC1, 9])));
+        }
+        for noise in [false, true] {
+            writer.write(settled(say(open.clone(), 17).long_payload(noise, 70_000)));
+            let sent = open.clone().raw(&[step::SEND, 1]);
+            let sent = sent.raw(&[0, 1]).long_payload(noise, 100_000);
+            let sent = sent.raw(&[1, 0]).payload(b"small");
+            writer.write(settled(sent.clone()));
+            writer.write(sent.raw(&[step::WRITTEN, 200, step::SEND, 0, 9, 9, 0, 0, 0]));
+        }
+        writer.write(settled(open.clone().raw(&[step::PLAIN]).number(16).payload(&[0xFF; 9])));
+        let head = [step::FRAME, 0, 0, 5, 0xC2, 0x80, 0x80];
+        for kind in 0..3 {
+            let frame = open.clone().raw(&head).raw(&[0; 10]).raw(&[kind]);
+            writer.write(settled(frame.payload(&[16, 1, 2, 3, 4])));
+        }
+        // The clock goes back by much, and then deadlines are set.
+        let later = |input: Input| input.raw(&[step::TIME, 1, 0]).word(4000).raw(&[step::TIMEOUT]);
+        let past = |input: Input| input.raw(&[step::TIME, 4, 200]);
+        let met = later(new(0).raw(&[step::HANDSHAKE])).raw(&[step::FLOW, step::WRITTEN, 0]);
+        let proceeded = past(later(met)).raw(&[step::COMMAND, 0]);
+        let ready = past(later(hello(proceeded, 3))).raw(&[step::FLOW]);
+        writer.write(past(later(ready)).raw(&[step::COMMAND, 1]));
+        // Time: every kind of step, pings of ours, all deadlines.
+        for kind in 0..6 {
+            let steps = [step::TIME, kind, 9, step::TIMEOUT];
+            for start in 0..3 {
+                writer.write(new(start).raw(&steps).raw(&steps).raw(&[step::SETTLE]));
+            }
+        }
+        // Disconnects of ours, flushed or not; losses.
+        for reason in [0, 1, 4, 8, 0xFF] {
+            let told = open.clone().raw(&[step::COMMAND, 3, reason]);
+            writer.write(told.clone().raw(&[step::WRITTEN, 0, step::TIME, 5]));
+            writer.write(told.raw(&[step::LOST, reason]));
+        }
+    }
+}
+
+fn chunks(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "session_chunks" };
+    for (role, mirror) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let hello = |count| Input::new(&[role, mirror, count, 0]).number(5).raw(&[0]);
+        let message = |input: Input, code| input.raw(&[4, code]).payload(b"message").raw(&[0]);
+        writer.write(Input::new(&[role, mirror, 0]));
+        writer.write(message(message(hello(3), 0), 5));
+        writer.write(message(message(hello(3), 0), 5).raw(&[255, 255, 255, 200]));
+        let pings = hello(5).raw(&[1, 0]).raw(&[2, 0]).raw(&[1, 0]);
+        writer.write(pings.raw(&[3, 4, 0]));
+        writer.write(message(hello(3).raw(&[1, 1, 77, 0]), 0));
+        writer.write(Input::new(&[role, mirror, 2, 0]).number(4).raw(&[0]).raw(&[5, 16, 3, 0]));
+        writer.write(hello(2).raw(&[6]).bytes(&[9; 50]));
+        // A ping, and in the same bytes what ends it: the pong must not get lost.
+        writer.write(hello(3).raw(&[1, 0, 6]).bytes(&[9; 50]));
+        writer.write(hello(2).raw(&[4, 1]).long_payload(true, 9000).raw(&[0]));
+    }
+}
+
+fn pairs(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "session_pair" };
+    let send = |input: Input, who, code| input.raw(&[pair::SEND, who, 0, code]);
+    let open = Input::new(&[1]);
+    // Messages both ways, small, large, and larger than what may wait.
+    let small = send(send(open.clone(), 0, 1).payload(b"there"), 1, 2).payload(b"back");
+    writer.write(small.clone());
+    writer.write(small.clone().raw(&[pair::PUMP, 0]));
+    for noise in [false, true] {
+        let large = send(open.clone(), 1, 0).long_payload(noise, 100_000);
+        let more = send(large.clone(), 1, 1).long_payload(noise, 66_000);
+        writer.write(large);
+        writer.write(send(more, 1, 2).payload(b"behind").raw(&[pair::PUMP, 0]));
+    }
+    // From the first byte, in pieces.
+    let mut pieces = Input::new(&[0]);
+    for length in [100, 300, 30, 500, 20, 100, 100] {
+        pieces = pieces.raw(&[pair::MOVE, 0]).word(length).raw(&[pair::SETTLE, 1]);
+        pieces = pieces.raw(&[pair::MOVE, 1]).word(length).raw(&[pair::SETTLE, 0]);
+    }
+    writer.write(send(pieces, 0, 1).payload(b"at last").raw(&[pair::PUMP, 0]));
+    // A flip in the auth, the ack, a hello, a message.
+    for at in [20, 1000] {
+        writer.write(Input::new(&[0, pair::FLIP, 0]).word(at).raw(&[pair::PUMP, 0]));
+        let acked = Input::new(&[0, pair::MOVE, 0]).word(999).raw(&[pair::SETTLE, 1]);
+        writer.write(acked.raw(&[pair::FLIP, 1]).word(at).raw(&[pair::PUMP, 0]));
+        let flipped = small.clone().raw(&[pair::FLIP, 0]).word(at / 8);
+        writer.write(flipped.raw(&[pair::PUMP, 0]));
+    }
+    // Cuts, commands, time, and the bookkeeping of a slow driver.
+    for who in 0..2 {
+        writer.write(small.clone().raw(&[pair::CUT, who, 1]));
+        writer.write(small.clone().raw(&[pair::COMMAND, who, 3, 8, pair::PUMP, 0]));
+        writer.write(small.clone().raw(&[pair::COMMAND, who, 2, pair::PUMP, 0]));
+        let slow = small.clone().raw(&[pair::MOVE, 1 - who]).word(40).raw(&[pair::DELIVERED, who]);
+        writer.write(slow.raw(&[pair::WRITTEN, who]).word(7));
+        for kind in 0..6 {
+            let time = [pair::TIME, who, kind, 1, pair::PUMP, 0];
+            writer.write(small.clone().raw(&time).raw(&time));
+        }
+    }
+}

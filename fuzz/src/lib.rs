@@ -1,0 +1,52 @@
+//! Fuzz targets: one for each kind of byte that a stranger can send.
+//!
+//! A target is a module with `pub fn run(data: &[u8])`. It panics when the
+//! code under test breaks a rule, and does nothing else that one could see.
+//! What lies in `corpus/` is replayed by `cargo test -p devp2p-fuzz`; fuzzing
+//! itself is `fuzz/run`. See the README beside this crate.
+//!
+//! ```text
+//!  bytes ─▶ Tape ─▶ a target ─▶ the code under test
+//!            ▲          ╰─ Peer: the protocol written a second time, which
+//!       read in order      can say anything and reads what is answered
+//! ```
+#![expect(clippy::panic, clippy::expect_used, reason = "a target reports what it finds by a panic")]
+
+extern crate alloc;
+
+pub mod end;
+pub mod keys;
+pub mod peer;
+pub mod rlp;
+pub mod script;
+pub mod tape;
+
+pub mod ack;
+pub mod auth;
+pub mod disconnect;
+pub mod enode;
+pub mod frames;
+pub mod hello;
+pub mod session_accept;
+pub mod session_chunks;
+pub mod session_dial;
+pub mod session_pair;
+pub mod snappy;
+
+/// Runs one input of one target.
+pub type Run = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Run); 11] = [
+    ("ack", ack::run),
+    ("auth", auth::run),
+    ("disconnect", disconnect::run),
+    ("enode", enode::run),
+    ("frames", frames::run),
+    ("hello", hello::run),
+    ("session_accept", session_accept::run),
+    ("session_chunks", session_chunks::run),
+    ("session_dial", session_dial::run),
+    ("session_pair", session_pair::run),
+    ("snappy", snappy::run),
+];

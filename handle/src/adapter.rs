@@ -141,7 +141,7 @@ impl ConnectionEnd {
     /// Lends the messages to send to `take`, which removes what it can.
     pub fn with_messages(&self, take: impl FnOnce(&mut VecDeque<Message>)) {
         if let Some(peer) = &self.peer {
-            peer.outbound.drain_with(take);
+            peer.outbound.lend(take);
         }
     }
 

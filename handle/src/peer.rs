@@ -212,7 +212,7 @@ impl Channel {
 
     /// The next message if there is one now.
     pub fn try_receive(&self) -> Option<Message> {
-        let (message, was_full) = self.inbound()?.try_pop()?;
+        let (message, was_full) = self.inbound()?.try_pop().ok()?;
         Some(self.popped(message, was_full))
     }
 

@@ -247,10 +247,21 @@ impl Connection {
         true
     }
 
-    /// Waits for the socket, the application, or the deadline.
+    /// Waits for the socket, the application, or the deadline. Ends with every
+    /// wake-up: `poll_readable` may be pending still when it has woken us, for
+    /// the reactor cannot tell in which order interest and event came, so the
+    /// socket itself must be tried.
     async fn wait(&mut self) {
         self.set_timer();
-        let due = poll_fn(|cx| self.poll(cx)).await;
+        let mut waited = false;
+        let due = poll_fn(|cx| match self.poll(cx) {
+            Poll::Pending if waited => Poll::Ready(false),
+            polled => {
+                waited = true;
+                polled
+            }
+        })
+        .await;
         if due {
             self.deadline = None;
             self.driver.timeout(self.now());

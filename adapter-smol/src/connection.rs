@@ -118,7 +118,7 @@ impl Connection {
     pub(crate) async fn run(&mut self, mut beside: Pin<&mut impl Future<Output = ()>>) -> bool {
         let mut through = false;
         let error = {
-            let mut running = pin!(self.to_end());
+            let mut running = pin!(self.until_closed());
             poll_fn(|cx| {
                 through = through || beside.as_mut().poll(cx).is_ready();
                 running.as_mut().poll(cx)
@@ -129,7 +129,7 @@ impl Connection {
         through
     }
 
-    async fn to_end(&mut self) -> SessionError {
+    async fn until_closed(&mut self) -> SessionError {
         loop {
             if let Turn::Closed(error) = self.turns().await {
                 return error;
@@ -165,7 +165,7 @@ impl Connection {
                 Turn::Moved if self.moved >= BYTES => break,
                 Turn::Moved => {}
                 Turn::Idle => self.wait().await,
-                other => return other,
+                turn @ (Turn::Admitted(_) | Turn::Closed(_)) => return turn,
             }
         }
         yield_now().await;
@@ -290,12 +290,10 @@ impl Connection {
     async fn wait(&mut self) {
         self.set_timer();
         let mut waited = false;
-        let due = poll_fn(|cx| match self.poll(cx) {
-            Poll::Pending if waited => Poll::Ready(false),
-            polled => {
-                waited = true;
-                polled
-            }
+        let due = poll_fn(|cx| {
+            let polled = self.poll(cx);
+            let woken = core::mem::replace(&mut waited, true);
+            if woken && polled.is_pending() { Poll::Ready(false) } else { polled }
         })
         .await;
         if due {

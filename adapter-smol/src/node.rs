@@ -306,3 +306,21 @@ impl Outcome {
         result.map_or_else(|refusal| Self::Refused(refusal.reason()), |()| Self::Admitted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Its heap (key schedules, the handles) comes to it; bytes received or to
+    /// be written only while there are any.
+    #[test]
+    fn the_task_of_a_connection_and_its_state_are_within_two_kilobytes() {
+        let task = size(Shared::run_inbound);
+        let state = size_of::<Connection>();
+        assert!(task + state <= 2048, "task {task}, state {state}");
+    }
+}

@@ -97,11 +97,10 @@ pub(crate) fn write<'a>(stream: &TcpStream, bytes: impl Iterator<Item = &'a [u8]
 }
 
 fn failed<T>(error: &io::Error) -> Moved<T> {
-    match error.kind() {
-        ErrorKind::WouldBlock => Moved::Blocked,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            Moved::Lost(Lost::Reset)
-        }
-        _ => Moved::Lost(Lost::Failed),
+    let kind = error.kind();
+    if kind == ErrorKind::WouldBlock {
+        return Moved::Blocked;
     }
+    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+    Moved::Lost(if reset.contains(&kind) { Lost::Reset } else { Lost::Failed })
 }

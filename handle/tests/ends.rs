@@ -1,6 +1,8 @@
 //! The handles from both ends: an application's, and an adapter's that has no
 //! runtime and no sockets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;

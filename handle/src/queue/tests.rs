@@ -217,10 +217,12 @@ fn a_push_that_is_given_up_takes_no_place_and_loses_nothing() {
 fn between_threads_nothing_is_lost_and_nobody_is_left_asleep() {
     const ROUNDS: usize = 30;
     const PUSHERS: u64 = 4;
+    /// Those, two who pop, and this one.
+    const THREADS: usize = 7;
     const EACH: u64 = 1000;
     for round in 0..ROUNDS {
         let queue = Arc::new(Queue::default());
-        let start = Arc::new(Barrier::new(PUSHERS as usize + 3));
+        let start = Arc::new(Barrier::new(THREADS));
         let pushers: Vec<_> = (0..PUSHERS)
             .map(|pusher| {
                 let (queue, start) = (Arc::clone(&queue), Arc::clone(&start));
@@ -229,7 +231,8 @@ fn between_threads_nothing_is_lost_and_nobody_is_left_asleep() {
                     for number in 0..EACH {
                         let code = pusher * EACH + number;
                         // Some are large, so that room comes and goes in lumps.
-                        let size = if code % 17 == 0 { limits::CHANNEL_BYTES / 3 } else { 10 };
+                        let size =
+                            if code.is_multiple_of(17) { limits::CHANNEL_BYTES / 3 } else { 10 };
                         loop {
                             // Every third gives up a push that has to wait, and
                             // tries once more.

@@ -2,7 +2,7 @@
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::net::TcpStream;
@@ -12,17 +12,21 @@ use async_io::{Async, Timer};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::driver::{self, Event};
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared as Capabilities};
-use devp2p_core::session::{Command, Session, SessionError};
+use devp2p_core::session::{Command, Lost, Session, SessionError};
 use devp2p_core::time::{Deadline, Instant, Now};
 use devp2p_handle::adapter::{Admitted, ConnectionEnd};
-use devp2p_handle::{Direction, Failure, Peer};
+use devp2p_handle::{Direction, Event as Happened, Failure, Peer};
 use futures_lite::future::yield_now;
 
 use crate::node::{Shared, lock};
 use crate::socket::{self, Moved};
 
-/// Turns without waiting after which the other tasks get their chance.
-const BUDGET: usize = 32;
+/// Turns after which the other tasks get their chance.
+const TURNS: usize = 32;
+
+/// Bytes, written or delivered, after which they get it as well: what costs
+/// time is their cryptography.
+const BYTES: usize = 64 * 1024;
 
 /// What the admission says.
 pub(crate) enum Outcome {
@@ -47,6 +51,11 @@ pub(crate) struct Connection {
     counted: bool,
     /// A message for which the application has no room yet.
     undelivered: Option<Message>,
+    /// Writing has failed, in this way. What the other said before may still
+    /// lie in the socket, the reason for its end above all.
+    unwritable: Option<Lost>,
+    /// Bytes moved since the other tasks had their chance.
+    moved: usize,
 }
 
 /// What a turn of the loop came to.
@@ -84,6 +93,8 @@ impl Connection {
             public_key: None,
             counted: false,
             undelivered: None,
+            unwritable: None,
+            moved: 0,
         }
     }
 
@@ -102,23 +113,20 @@ impl Connection {
         }
     }
 
-    /// Runs an admitted connection to its end, and `announced` beside it.
-    pub(crate) async fn run<T>(&mut self, announced: impl Future<Output = T>) -> SessionError {
-        let mut announced = pin!(announced);
-        let mut announcing = true;
+    /// Runs an admitted connection to its end, and `beside` with it for as
+    /// long. Says whether that was through before.
+    pub(crate) async fn run(&mut self, mut beside: Pin<&mut impl Future<Output = ()>>) -> bool {
+        let mut through = false;
         let error = {
             let mut running = pin!(self.until_closed());
             poll_fn(|cx| {
-                // A peer that nobody has been told of may still come to its end.
-                if announcing && announced.as_mut().poll(cx).is_ready() {
-                    announcing = false;
-                }
+                through = through || beside.as_mut().poll(cx).is_ready();
                 running.as_mut().poll(cx)
             })
             .await
         };
-        self.end.closed(error);
-        error
+        self.conclude(error);
+        through
     }
 
     async fn until_closed(&mut self) -> SessionError {
@@ -129,18 +137,35 @@ impl Connection {
         }
     }
 
-    /// The handle, if it was admitted.
-    pub(crate) fn peer(&self) -> Option<Peer> {
-        self.end.peer()
+    /// Says that it is over to everyone who waits for it, and makes room for
+    /// the next connection to the same node. Nobody must see the one without
+    /// the other, so it is done within one lock of the admission.
+    fn conclude(&mut self, error: SessionError) {
+        let mut admission = lock(&self.shared.admission);
+        if let Some(message) = self.undelivered.take() {
+            self.end.deliver_last(message);
+        }
+        self.end.closed(error);
+        if self.direction == Direction::Inbound
+            && let Some(peer) = self.end.peer()
+        {
+            self.shared.events.tell(Happened::Disconnected { peer, error });
+        }
+        if let Some(public_key) = self.public_key.filter(|_| self.counted) {
+            admission.release(&public_key);
+            self.counted = false;
+        }
     }
 
     /// Turns until something happens that the caller must know.
     async fn turns(&mut self) -> Turn {
-        for _ in 0..BUDGET {
+        self.moved = 0;
+        for _ in 0..TURNS {
             match self.turn() {
+                Turn::Moved if self.moved >= BYTES => break,
                 Turn::Moved => {}
                 Turn::Idle => self.wait().await,
-                other @ (Turn::Admitted(_) | Turn::Closed(_)) => return other,
+                turn @ (Turn::Admitted(_) | Turn::Closed(_)) => return turn,
             }
         }
         yield_now().await;
@@ -160,14 +185,15 @@ impl Connection {
                 Event::Message(message) => self.undelivered = Some(message),
                 Event::RoundTrip(round_trip) => self.end.round_trip(round_trip),
                 Event::Closed(error) => {
-                    lock(&self.shared.ends).count(&error);
+                    self.shared.events.count(&error);
                     return Turn::Closed(error);
                 }
             }
         }
-        let obeyed = self.obey();
         let delivered = self.deliver();
+        // Before it obeys: a message sent before a disconnect goes before it.
         let sent = self.send();
+        let obeyed = self.obey();
         let written = self.write();
         let read = self.read();
         if obeyed || delivered || sent || written || read { Turn::Moved } else { Turn::Idle }
@@ -204,8 +230,10 @@ impl Connection {
 
     fn deliver(&mut self) -> bool {
         let Some(message) = self.undelivered.take() else { return false };
+        let size = message.payload.len();
         match self.end.deliver(message) {
             Ok(()) => {
+                self.moved += size;
                 self.driver.delivered(self.now());
                 true
             }
@@ -226,15 +254,22 @@ impl Connection {
     }
 
     fn write(&mut self) -> bool {
-        if !self.driver.wants_write() {
+        if !self.wants_write() {
             return false;
         }
         match socket::write(self.stream.get_ref(), self.driver.writes()) {
-            Moved::Done(count) => self.driver.written(self.now(), count),
+            Moved::Done(count) => {
+                self.moved += count;
+                self.driver.written(self.now(), count);
+            }
             Moved::Blocked => return false,
-            Moved::Lost(how) => self.driver.lost(self.now(), how),
+            Moved::Lost(how) => self.unwritable = Some(how),
         }
         true
+    }
+
+    fn wants_write(&self) -> bool {
+        self.driver.wants_write() && self.unwritable.is_none()
     }
 
     fn read(&mut self) -> bool {
@@ -242,18 +277,28 @@ impl Connection {
             return false;
         }
         let now = self.now();
-        match socket::read(self.stream.get_ref(), |bytes| self.driver.received(now, bytes)) {
-            Moved::Done(()) => {}
-            Moved::Blocked => return false,
-            Moved::Lost(how) => self.driver.lost(now, how),
+        let read = socket::read(self.stream.get_ref(), |bytes| self.driver.received(now, bytes));
+        match (read, self.unwritable) {
+            (Moved::Done(()), _) => {}
+            (Moved::Blocked, None) => return false,
+            (Moved::Blocked, Some(how)) | (Moved::Lost(how), _) => self.driver.lost(now, how),
         }
         true
     }
 
-    /// Waits for the socket, the application, or the deadline.
+    /// Waits for the socket, the application, or the deadline. Ends with every
+    /// wake-up: `poll_readable` may be pending still when it has woken us, for
+    /// the reactor cannot tell in which order interest and event came, so the
+    /// socket itself must be tried.
     async fn wait(&mut self) {
         self.set_timer();
-        let due = poll_fn(|cx| self.poll(cx)).await;
+        let mut waited = false;
+        let due = poll_fn(|cx| {
+            let polled = self.poll(cx);
+            let woken = core::mem::replace(&mut waited, true);
+            if woken && polled.is_pending() { Poll::Ready(false) } else { polled }
+        })
+        .await;
         if due {
             self.deadline = None;
             self.driver.timeout(self.now());
@@ -267,7 +312,7 @@ impl Connection {
         }
         // An error shows when the read or write is tried.
         let readable = self.driver.wants_read() && self.stream.poll_readable(cx).is_ready();
-        let writable = self.driver.wants_write() && self.stream.poll_writable(cx).is_ready();
+        let writable = self.wants_write() && self.stream.poll_writable(cx).is_ready();
         if readable || writable {
             return Poll::Ready(false);
         }
@@ -300,6 +345,7 @@ impl Outcome {
 }
 
 impl Drop for Connection {
+    /// For a task that is cancelled.
     fn drop(&mut self) {
         if let Some(public_key) = self.public_key.filter(|_| self.counted) {
             lock(&self.shared.admission).release(&public_key);

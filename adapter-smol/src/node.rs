@@ -1,7 +1,8 @@
 //! The node's loop: accepts, dials, and keeps count of who is there.
 
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::pin::pin;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -14,13 +15,13 @@ use async_lock::{Semaphore, SemaphoreGuardArc};
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::Enode;
 use devp2p_core::limits;
-use devp2p_core::node::{Admission, Ends};
+use devp2p_core::node::Admission;
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_core::session::{Greeting, Local, Session};
-use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, Request, Stopper};
+use devp2p_handle::adapter::{self, ConnectionEnd, Events, Request, Requests, Stopper};
 use devp2p_handle::{DialError, Direction, Event, Node, Peer};
 use devp2p_host::Clock;
-use futures_lite::future::or;
+use futures_lite::future::{or, pending, ready};
 
 use crate::connection::{Connection, Outcome};
 
@@ -66,7 +67,7 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
     let listener = listen.map(|address| Async::new(crate::socket::listen(address)?)).transpose()?;
     let address = listener.as_ref().map(|l| l.get_ref().local_addr()).transpose()?;
     let local = Arc::new(local);
-    let (node, NodeEnd { requests, events, ends }) = adapter::node(Arc::clone(&local), address);
+    let (node, requests, events) = adapter::node(Arc::clone(&local), address);
     let shared = Arc::new(Shared {
         admission: Mutex::new(Admission::new(*local.public(), max_peers)),
         local,
@@ -76,9 +77,7 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
         live: Mutex::new(BTreeMap::new()),
         gone: event(),
         pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
-        stopping: AtomicBool::new(false),
         events,
-        ends,
         executor: Arc::clone(executor),
     });
     executor.spawn(serve(shared, listener, requests)).detach();
@@ -97,9 +96,7 @@ pub(crate) struct Shared {
     /// One notice for each connection that is gone: the queue holds one at most.
     gone: (Sender<()>, Receiver<()>),
     pending: Arc<Semaphore>,
-    stopping: AtomicBool,
-    events: Sender<Event>,
-    pub(crate) ends: Arc<Mutex<Ends>>,
+    pub(crate) events: Events,
     executor: Arc<Executor<'static>>,
 }
 
@@ -115,25 +112,26 @@ enum Next {
     Abandoned,
 }
 
-async fn serve(
-    shared: Arc<Shared>,
-    listener: Option<Async<TcpListener>>,
-    requests: Receiver<Request>,
-) {
+async fn serve(shared: Arc<Shared>, listener: Option<Async<TcpListener>>, requests: Requests) {
+    // Out of file descriptors, say: the listener must outlive it.
+    let mut pause = None;
     let answer = loop {
         let accepted = async {
-            let Some(listener) = &listener else { return core::future::pending().await };
+            let Some(listener) = &listener else { return pending().await };
+            if let Some(pause) = &mut pause {
+                let _: std::time::Instant = pause.await;
+            }
+            pause = None;
             // geth holds a slot from before it accepts until the handshakes are through.
             let slot = shared.pending.acquire_arc().await;
             Next::Accepted(listener.accept().await, slot)
         };
-        let requested = async { requests.recv().await.map_or(Next::Abandoned, Next::Requested) };
+        let requested = async { requests.next().await.map_or(Next::Abandoned, Next::Requested) };
         match or(requested, accepted).await {
             Next::Accepted(Ok((stream, address)), slot) => shared.accept(stream, address, slot),
             Next::Accepted(Err(error), _) => {
-                // Out of file descriptors, say: the listener must outlive it.
                 tracing::warn!(%error, "cannot accept a connection");
-                Timer::after(limits::ACCEPT_RETRY).await;
+                pause = Some(Timer::after(limits::ACCEPT_RETRY));
             }
             Next::Requested(Request::Dial { enode, answer }) => shared.dial(enode, answer),
             Next::Requested(Request::Stop { answer }) => break Some(answer),
@@ -162,69 +160,82 @@ impl Shared {
             self.seed.derive("session", number),
             self.clock.now(),
         );
-        let shared = Arc::clone(self);
-        let task = async move {
-            let connection =
-                Connection::new(&shared, stream, address, Direction::Inbound, session, end);
-            shared.run_inbound(connection, slot, live).await;
-        };
-        self.executor.spawn(task).detach();
+        let connection =
+            Box::new(Connection::new(self, stream, address, Direction::Inbound, session, end));
+        self.executor.spawn(Arc::clone(self).run_inbound(connection, slot, live)).detach();
     }
 
+    /// One inbound connection. It keeps its slot until there is room for the
+    /// events that tell of it: when nobody takes events, new connections wait.
     async fn run_inbound(
         self: Arc<Self>,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         slot: SemaphoreGuardArc,
         live: Live,
     ) {
-        let admitted = connection.handshake().await;
-        drop(slot);
-        let event = match admitted {
+        let events = &self.events;
+        let mut room = pin!(async move {
+            events.room().await;
+            drop(slot);
+        });
+        let there_was_room = match connection.handshake().await {
             Ok(peer) => {
-                let announced = self.events.send(Event::Connected(peer));
-                let error = connection.run(announced).await;
-                connection.peer().map(|peer| Event::Disconnected { peer, error })
+                events.tell(Event::Connected(peer));
+                connection.run(room.as_mut()).await
             }
-            Err(failure) => Some(Event::Failed(failure)),
+            Err(failure) => {
+                events.tell(Event::Failed(failure));
+                false
+            }
         };
         drop(connection);
         drop(live);
-        if let Some(event) = event {
-            self.tell(event).await;
-        }
-    }
-
-    /// Says what happened. While the node stops nobody may be listening any
-    /// more, so then it does not wait for room.
-    async fn tell(&self, event: Event) {
-        if self.stopping.load(Ordering::Acquire) {
-            let _ = self.events.try_send(event);
-        } else {
-            let _ = self.events.send(event).await;
+        if !there_was_room {
+            room.await;
         }
     }
 
     fn dial(self: &Arc<Self>, enode: Enode, answer: Sender<Result<Peer, DialError>>) {
         let (number, end, live) = self.register();
-        let shared = Arc::clone(self);
-        let task = async move {
-            let dialled = shared.dialled(&enode, number, end, &answer).await;
-            drop(live);
-            if let Err(error) = dialled {
-                let _ = answer.send(Err(error)).await;
-            }
-        };
+        let task = Arc::clone(self).run_outbound(enode, number, end, live, answer);
         self.executor.spawn(task).detach();
     }
 
     /// One dial from the TCP connection to the end of the peer.
+    async fn run_outbound(
+        self: Arc<Self>,
+        enode: Enode,
+        number: u64,
+        end: ConnectionEnd,
+        live: Live,
+        answer: Sender<Result<Peer, DialError>>,
+    ) {
+        let given_up = async {
+            answer.closed().await;
+            live.stopper.disconnect(DisconnectReason::Quitting);
+            pending().await
+        };
+        let dialled = or(self.dialled(&enode, number, end), given_up).await;
+        match dialled {
+            Ok((mut connection, peer)) => {
+                // If nobody waits for it any more it is dropped, which ends it.
+                let _ = answer.try_send(Ok(peer));
+                drop(answer);
+                connection.run(pin!(ready(()))).await;
+            }
+            Err(error) => {
+                drop(live);
+                let _ = answer.try_send(Err(error));
+            }
+        }
+    }
+
     async fn dialled(
         self: &Arc<Self>,
         enode: &Enode,
         number: u64,
         end: ConnectionEnd,
-        answer: &Sender<Result<Peer, DialError>>,
-    ) -> Result<(), DialError> {
+    ) -> Result<(Box<Connection>, Peer), DialError> {
         let address = enode.tcp_endpoint().ok_or(DialError::NoEndpoint)?;
         let stream = crate::socket::connect(address, &end).await?;
         let session = Session::dial(
@@ -234,23 +245,23 @@ impl Shared {
             self.clock.now(),
         );
         let mut connection =
-            Connection::new(self, stream, address, Direction::Outbound, session, end);
-        let peer = connection.handshake().await.map_err(|f| DialError::Session(f.error))?;
-        // If nobody waits for it any more it is dropped, which ends it.
-        connection.run(answer.send(Ok(peer))).await;
-        Ok(())
+            Box::new(Connection::new(self, stream, address, Direction::Outbound, session, end));
+        match connection.handshake().await {
+            Ok(peer) => Ok((connection, peer)),
+            Err(failure) => Err(DialError::Session(failure.error)),
+        }
     }
 
     /// A number, and a place among the living, for a new connection.
     fn register(self: &Arc<Self>) -> (u64, ConnectionEnd, Live) {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
         let (end, stopper) = ConnectionEnd::new();
-        self.live().insert(number, stopper);
-        (number, end, Live { shared: Arc::clone(self), number })
+        self.live().insert(number, stopper.clone());
+        (number, end, Live { shared: Arc::clone(self), number, stopper })
     }
 
     async fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.events.hurry();
         self.live().values().for_each(|stopper| stopper.disconnect(DisconnectReason::Quitting));
         while !self.live().is_empty() {
             let _ = self.gone.1.recv().await;
@@ -274,6 +285,7 @@ impl Shared {
 struct Live {
     shared: Arc<Shared>,
     number: u64,
+    stopper: Stopper,
 }
 
 impl Drop for Live {
@@ -292,5 +304,23 @@ impl Outcome {
     /// What the admission says of a connection becomes what the session is told.
     pub(crate) fn of(result: Result<(), devp2p_core::node::Refusal>) -> Self {
         result.map_or_else(|refusal| Self::Refused(refusal.reason()), |()| Self::Admitted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Its heap (key schedules, the handles) comes to it; bytes received or to
+    /// be written only while there are any.
+    #[test]
+    fn the_task_of_a_connection_and_its_state_are_within_two_kilobytes() {
+        let task = size(Shared::run_inbound);
+        let state = size_of::<Connection>();
+        assert!(task + state <= 2048, "task {task}, state {state}");
     }
 }

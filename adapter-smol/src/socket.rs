@@ -98,12 +98,9 @@ pub(crate) fn write<'a>(stream: &TcpStream, bytes: impl Iterator<Item = &'a [u8]
 
 fn failed<T>(error: &io::Error) -> Moved<T> {
     let kind = error.kind();
-    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
     if kind == ErrorKind::WouldBlock {
-        Moved::Blocked
-    } else if reset.contains(&kind) {
-        Moved::Lost(Lost::Reset)
-    } else {
-        Moved::Lost(Lost::Failed)
+        return Moved::Blocked;
     }
+    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+    Moved::Lost(if reset.contains(&kind) { Lost::Reset } else { Lost::Failed })
 }

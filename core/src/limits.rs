@@ -98,6 +98,10 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// file descriptors say. geth sleeps as long.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
-/// Events of a node that wait for an application to read them, before
+/// Events of a node that wait for an application to read them, before new
 /// connections wait as well. Ours.
 pub const NODE_EVENTS: usize = 256;
+
+/// Requests of an application that wait for its node, before the next one
+/// waits to be made. Ours.
+pub const NODE_REQUESTS: usize = 256;

@@ -15,25 +15,28 @@ use async_channel::{Receiver, Sender};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::identity::{Enode, NodeId};
 use devp2p_core::limits;
-use devp2p_core::node::Ends;
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
 use devp2p_core::session::{Command, Local, SessionError};
 use event_listener::Event as WakeUp;
 
 use crate::control::Control;
-use crate::peer::{Facts, Inner};
+pub use crate::events::Events;
+use crate::events::events;
+use crate::peer::{Facts, Inner, RoundTrip};
 use crate::queue::{Queue, Refused};
-use crate::{DialError, Direction, Event, Node, Peer};
+use crate::{DialError, Direction, Node, Peer};
 
 /// What an application asks of a node.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Request {
-    /// Dial this node. If nobody waits for the answer any more, give up.
+    /// Dial this node. If nobody waits for the answer any more
+    /// ([`Sender::closed`]), give up.
     Dial {
         /// Whom.
         enode: Enode,
-        /// Where to say how it went.
+        /// Where to say how it went. Drop it with the answer: while it is
+        /// there a peer that nobody waited for lives on in it.
         answer: Sender<Result<Peer, DialError>>,
     },
     /// Stop. Answer when all connections are closed.
@@ -43,24 +46,42 @@ pub enum Request {
     },
 }
 
-/// A node's side of the handles.
-#[derive(Debug)]
-pub struct NodeEnd {
-    /// What the application asks for, to be executed.
-    pub requests: Receiver<Request>,
-    /// Where to say what happens.
-    pub events: Sender<Event>,
-    /// Where to count how connections end.
-    pub ends: Arc<Mutex<Ends>>,
+/// A node's handle, and the two ends that its adapter holds: requests to
+/// execute, and where to say what happens.
+pub fn node(local: Arc<Local>, address: Option<SocketAddr>) -> (Node, Requests, Events) {
+    let (requests, requested) = async_channel::bounded(limits::NODE_REQUESTS);
+    let (events, happened) = events();
+    (Node::new(local, address, requests, happened), Requests(requested), events)
 }
 
-/// A node's handle and what its adapter holds of it.
-pub fn node(local: Arc<Local>, address: Option<SocketAddr>) -> (Node, NodeEnd) {
-    let (requests, requested) = async_channel::bounded(limits::NODE_EVENTS);
-    let (events, happened) = async_channel::bounded(limits::NODE_EVENTS);
-    let ends = Arc::new(Mutex::new(Ends::default()));
-    let node = Node::new(local, address, requests, happened, Arc::clone(&ends));
-    (node, NodeEnd { requests: requested, events, ends })
+/// What the application asks for, in order.
+///
+/// When it is dropped, all that was not executed is answered: the node has
+/// stopped.
+#[derive(Debug)]
+pub struct Requests(Receiver<Request>);
+
+impl Requests {
+    /// The next one; `None` when all handles of the node are gone.
+    pub async fn next(&self) -> Option<Request> {
+        self.0.recv().await.ok()
+    }
+
+    /// Takes no more of them.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        self.close();
+        // The channel would keep them, and those who wait for the answers
+        // waiting, for as long as there is a handle of the node.
+        while let Ok(request) = self.0.try_recv() {
+            drop(request);
+        }
+    }
 }
 
 /// Ends one connection from outside its task. Clones end the same one.
@@ -120,7 +141,7 @@ impl ConnectionEnd {
             inbound: (0..queues).map(|_| Queue::default()).collect(),
             closed: OnceLock::new(),
             closing: WakeUp::new(),
-            round_trip: Mutex::new(None),
+            round_trip: Mutex::default(),
             round_trips: WakeUp::new(),
         });
         self.peer = Some(Arc::clone(&inner));
@@ -151,7 +172,7 @@ impl ConnectionEnd {
     /// Lends the messages to send to `take`, which removes what it can.
     pub fn with_messages(&self, take: impl FnOnce(&mut VecDeque<Message>)) {
         if let Some(peer) = &self.peer {
-            peer.outbound.drain_with(take);
+            peer.outbound.lend(take);
         }
     }
 
@@ -166,11 +187,21 @@ impl ConnectionEnd {
         }
     }
 
+    /// Hands over the last message, room or not: the connection ends, and what
+    /// had been received before can still be read.
+    pub fn deliver_last(&self, message: Message) {
+        let queue = self.peer.as_ref().and_then(|peer| peer.inbound.get(message.capability));
+        if let Some(queue) = queue {
+            queue.push_last(message);
+        }
+    }
+
     /// A ping was answered after this long.
     pub fn round_trip(&self, round_trip: Duration) {
         if let Some(peer) = &self.peer {
-            let slot = &peer.round_trip;
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(round_trip);
+            let mut last = peer.round_trip.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = RoundTrip { number: last.number.wrapping_add(1), took: round_trip };
+            drop(last);
             peer.round_trips.notify(usize::MAX);
         }
     }

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod control;
+mod events;
 mod node;
 mod peer;
 mod queue;

@@ -1,11 +1,11 @@
 //! The node as the application sees it.
 
 use core::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::identity::Enode;
 use devp2p_core::node::Ends;
@@ -13,6 +13,7 @@ use devp2p_core::session::{Local, SessionError};
 
 use crate::Peer;
 use crate::adapter::Request;
+use crate::events::Happened;
 
 /// Who dialled whom.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -35,7 +36,8 @@ impl fmt::Display for Direction {
 /// What happens at a node.
 ///
 /// Only inbound connections are told of here; who dials gets the answer from
-/// [`Node::dial`] and [`Peer::closed`].
+/// [`Node::dial`] and [`Peer::closed`]. Of one peer all comes in order: it is
+/// connected, disconnected, and only then connected again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -72,8 +74,7 @@ pub struct Node {
     local: Arc<Local>,
     address: Option<SocketAddr>,
     requests: Sender<Request>,
-    events: Receiver<Event>,
-    ends: Arc<Mutex<Ends>>,
+    events: Happened,
 }
 
 impl Node {
@@ -81,10 +82,9 @@ impl Node {
         local: Arc<Local>,
         address: Option<SocketAddr>,
         requests: Sender<Request>,
-        events: Receiver<Event>,
-        ends: Arc<Mutex<Ends>>,
+        events: Happened,
     ) -> Self {
-        Self { local, address, requests, events, ends }
+        Self { local, address, requests, events }
     }
 
     /// What the node says of itself.
@@ -114,7 +114,7 @@ impl Node {
     /// How many connections ended in which way, dialled ones and those that
     /// were never admitted included.
     pub fn ends(&self) -> Ends {
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+        self.events.ends()
     }
 
     /// Connects to a node: TCP, both handshakes, both admissions.
@@ -130,12 +130,12 @@ impl Node {
     /// The next event; `None` when the node has stopped and all that happened
     /// before has been taken.
     pub async fn next_event(&self) -> Option<Event> {
-        self.events.recv().await.ok()
+        self.events.next().await
     }
 
     /// Stops listening, tells all peers "client quitting", and returns when
-    /// every connection is closed; a few seconds at most. Events that nobody
-    /// takes meanwhile are kept as far as their queue has room.
+    /// every connection is closed; a few seconds at most. The events that tell
+    /// of it can be taken afterwards.
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.requests.send(Request::Stop { answer }).await.map_err(|_| Stopped)?;

@@ -28,8 +28,15 @@ pub(crate) struct Inner {
     pub(crate) inbound: Box<[Queue]>,
     pub(crate) closed: OnceLock<SessionError>,
     pub(crate) closing: Event,
-    pub(crate) round_trip: Mutex<Option<Duration>>,
+    pub(crate) round_trip: Mutex<RoundTrip>,
     pub(crate) round_trips: Event,
+}
+
+/// The latest round trip, numbered so that everyone who waits for one notices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct RoundTrip {
+    pub(crate) number: u64,
+    pub(crate) took: Duration,
 }
 
 /// What does not change while a connection lasts.
@@ -118,12 +125,13 @@ impl Peer {
     /// Measures a round trip by a ping. `None` if the connection ended first.
     pub async fn ping(&self) -> Option<Duration> {
         let inner = self.inner();
-        inner.take_round_trip();
+        let before = inner.round_trip();
         inner.control.ping();
         loop {
             let listener = inner.round_trips.listen();
-            if let Some(round_trip) = inner.take_round_trip() {
-                return Some(round_trip);
+            let latest = inner.round_trip();
+            if latest.number != before.number {
+                return Some(latest.took);
             }
             if inner.closed.get().is_some() {
                 return None;
@@ -134,6 +142,9 @@ impl Peer {
 
     /// Ends the connection, telling the other why. Returns at once; wait for
     /// the end by [`Peer::closed`]. The first reason stands.
+    ///
+    /// Messages that were sent before go first as far as the connection can
+    /// take them at once; those that wait for the other to read do not go.
     pub fn disconnect(&self, reason: DisconnectReason) {
         self.inner().control.disconnect(reason);
     }
@@ -156,8 +167,8 @@ impl Peer {
 }
 
 impl Inner {
-    fn take_round_trip(&self) -> Option<Duration> {
-        self.round_trip.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn round_trip(&self) -> RoundTrip {
+        *self.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -212,7 +223,7 @@ impl Channel {
 
     /// The next message if there is one now.
     pub fn try_receive(&self) -> Option<Message> {
-        let (message, was_full) = self.inbound()?.try_pop()?;
+        let (message, was_full) = self.inbound()?.try_pop().ok()?;
         Some(self.popped(message, was_full))
     }
 

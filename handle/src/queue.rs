@@ -1,5 +1,6 @@
 //! A queue bounded by count and by bytes, between two tasks of any runtime.
 
+use core::mem;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +9,11 @@ use devp2p_core::p2p::Message;
 use event_listener::Event;
 
 /// Messages on their way from one task to another.
+///
+/// While there is room and somebody waits for it, at least one of those who
+/// wait has been woken; whoever uses its turn wakes the next if there is more.
+/// The same holds for messages. So one wake-up is enough for each change, and
+/// one that goes to a future just being dropped is passed on.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -20,13 +26,21 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     messages: VecDeque<Message>,
+    /// Those that are out of the queue to be taken from, and count on.
+    lent: usize,
     bytes: usize,
     closed: bool,
 }
 
 impl State {
     fn has_room(&self) -> bool {
-        self.messages.len() < limits::CHANNEL_MESSAGES && self.bytes < limits::CHANNEL_BYTES
+        let count = self.messages.len() + self.lent;
+        count < limits::CHANNEL_MESSAGES && self.bytes < limits::CHANNEL_BYTES
+    }
+
+    fn push(&mut self, message: Message) {
+        self.bytes += message.payload.len();
+        self.messages.push_back(message);
     }
 }
 
@@ -36,6 +50,15 @@ pub(crate) enum Refused {
     Full(Message),
     /// Nobody will ever read it.
     Closed,
+}
+
+/// Why there is no message.
+#[derive(Debug)]
+pub(crate) enum Empty {
+    /// None has come yet.
+    Now,
+    /// None will come any more.
+    Forever,
 }
 
 impl Queue {
@@ -48,65 +71,101 @@ impl Queue {
         if !state.has_room() {
             return Err(Refused::Full(message));
         }
-        state.bytes += message.payload.len();
-        state.messages.push_back(message);
+        state.push(message);
+        let more = state.has_room();
         drop(state);
         self.filled.notify(1);
+        if more {
+            self.room.notify(1);
+        }
         Ok(())
     }
 
     /// Takes the message as soon as there is room; `false` if the queue closed.
     pub(crate) async fn push(&self, mut message: Message) -> bool {
+        let mut listener = None;
         loop {
-            // Listen first, so that room made in between is not missed.
-            let room = self.room.listen();
             message = match self.try_push(message) {
                 Ok(()) => return true,
                 Err(Refused::Closed) => return false,
                 Err(Refused::Full(message)) => message,
             };
-            room.await;
+            // Look again once listening, so that room made in between is not
+            // missed.
+            match listener.take() {
+                None => listener = Some(self.room.listen()),
+                Some(room) => room.await,
+            }
         }
     }
 
+    /// Takes the message whether there is room or not: the last one.
+    pub(crate) fn push_last(&self, message: Message) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.push(message);
+        }
+        drop(state);
+        self.close();
+    }
+
     /// The next message, and whether the queue was full before.
-    pub(crate) fn try_pop(&self) -> Option<(Message, bool)> {
+    pub(crate) fn try_pop(&self) -> Result<(Message, bool), Empty> {
         let mut state = self.lock();
         let was_full = !state.has_room();
-        let message = state.messages.pop_front()?;
+        let Some(message) = state.messages.pop_front() else {
+            return Err(if state.closed { Empty::Forever } else { Empty::Now });
+        };
         state.bytes -= message.payload.len();
+        let more = !state.messages.is_empty();
         drop(state);
         self.room.notify(1);
-        Some((message, was_full))
+        if more {
+            self.filled.notify(1);
+        }
+        Ok((message, was_full))
     }
 
     /// The next message as soon as there is one; `None` when the queue is
     /// closed and empty.
     pub(crate) async fn pop(&self) -> Option<(Message, bool)> {
+        let mut listener = None;
         loop {
-            let filled = self.filled.listen();
-            if let Some(popped) = self.try_pop() {
-                return Some(popped);
+            match self.try_pop() {
+                Ok(popped) => return Some(popped),
+                Err(Empty::Forever) => return None,
+                Err(Empty::Now) => {}
             }
-            if self.lock().closed {
-                return None;
+            match listener.take() {
+                None => listener = Some(self.filled.listen()),
+                Some(filled) => filled.await,
             }
-            filled.await;
         }
     }
 
     /// Lends all messages to `take`, which removes what it can from the front.
-    pub(crate) fn drain_with(&self, take: impl FnOnce(&mut VecDeque<Message>)) {
+    /// The queue is not locked meanwhile: those who push never wait for
+    /// cryptography. For one task only.
+    pub(crate) fn lend(&self, take: impl FnOnce(&mut VecDeque<Message>)) {
         let mut state = self.lock();
-        let before = state.messages.len();
-        if before == 0 {
+        if state.messages.is_empty() {
             return;
         }
-        take(&mut state.messages);
-        let taken = before - state.messages.len();
+        let mut messages = mem::take(&mut state.messages);
+        state.lent = messages.len();
+        drop(state);
+        take(&mut messages);
+        let mut state = self.lock();
+        messages.append(&mut state.messages);
+        if messages.is_empty() {
+            // An idle connection holds no buffer.
+            messages = VecDeque::new();
+        }
+        state.messages = messages;
+        state.lent = 0;
         state.bytes = state.messages.iter().map(|message| message.payload.len()).sum();
         drop(state);
-        self.room.notify(taken);
+        self.room.notify(1);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -125,3 +184,6 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! interoperation with geth (`interop/run`), and speed beside it (`compare/run`).
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod enode;
 pub mod transcript;
 

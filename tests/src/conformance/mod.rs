@@ -1,0 +1,164 @@
+//! What every adapter must do over real sockets, written once.
+//!
+//! An adapter's test implements [`Runtime`] and names it to
+//! [`conformance!`](crate::conformance), which makes one test of each case:
+//!
+//! ```text
+//! devp2p_tests::conformance!(OnSmol);
+//! ```
+//!
+//! The cases hold types of [`devp2p_handle`] only. Time is real here: they
+//! wait for what happens, never for a time to pass, and give up after
+//! [`LIMIT`]. Loopback only.
+#![allow(missing_docs, reason = "the names of the cases are sentences")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, on whatever else there is"
+)]
+
+mod alone;
+mod raw;
+mod rig;
+
+pub mod connect;
+pub mod endings;
+pub mod events;
+pub mod idle;
+pub mod listener;
+pub mod pressure;
+pub mod refusals;
+pub mod stopping;
+
+use core::future::Future;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io;
+
+use devp2p_core::entropy::Seed;
+use devp2p_core::session::Local;
+use devp2p_handle::Node;
+
+pub use alone::alone;
+pub use rig::{LIMIT, Rig};
+
+/// An adapter on its runtime. Clones are the same runtime; when the last one
+/// is gone its threads end.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A runtime of its own for one case, with its threads running.
+    fn new() -> Self;
+
+    /// Starts a node.
+    fn start(&self, setup: Setup) -> io::Result<Node>;
+
+    /// Runs a task beside the others.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Runs the case itself, on the calling thread.
+    fn block_on<T>(&self, case: impl Future<Output = T>) -> T;
+
+    /// Real time.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Whether no task is left, the adapter's own and the spawned ones.
+    fn is_empty(&self) -> bool;
+
+    /// A count that grows whenever a task is polled, and only then.
+    fn polls(&self) -> u64;
+}
+
+/// How a node is to be run: what all adapters' configurations have.
+#[derive(Debug)]
+pub struct Setup {
+    pub local: Local,
+    pub seed: Seed,
+    pub listen: Option<SocketAddr>,
+    pub max_peers: usize,
+}
+
+/// Makes a test of each case, run on this [`Runtime`].
+#[macro_export]
+macro_rules! conformance {
+    ($runtime:ty) => {
+        $crate::conformance! { $runtime;
+            connect {
+                both_sides_see_who_the_other_is_and_what_both_have
+                messages_of_every_size_arrive_byte_for_byte_in_both_directions
+                capabilities_of_one_connection_are_kept_apart
+                a_ping_measures_a_round_trip_for_everyone_who_asks
+                a_ping_ends_when_the_connection_does
+            }
+            refusals {
+                peers_without_a_shared_capability_are_useless_to_each_other
+                a_node_that_takes_anyone_hears_that_it_is_useless
+                a_node_that_dials_itself_is_refused_by_itself
+                a_node_is_connected_to_another_once
+                a_full_node_refuses_until_a_slot_is_free
+                a_node_of_another_identity_is_not_connected_to
+                a_port_where_nobody_listens_refuses_the_dial
+                an_enode_without_an_address_cannot_be_dialled
+                a_listener_that_never_speaks_is_given_up_after_five_seconds
+                a_listener_that_speaks_garbage_is_a_handshake_error
+                nothing_is_answered_to_garbage
+            }
+            pressure {
+                a_slow_reader_stops_its_own_connection_and_no_other
+                a_peer_that_does_not_read_its_socket_stops_its_own_connection_and_no_other
+            }
+            endings {
+                each_side_knows_who_ended_the_connection_and_why
+                a_disconnect_arrives_though_unread_bytes_lie_in_the_socket_of_who_says_it
+                a_disconnect_is_heard_though_a_reset_follows_it
+                a_message_sent_just_before_a_disconnect_arrives
+                messages_from_before_the_end_can_be_read_after_it
+                dropping_all_handles_of_a_peer_says_client_quitting
+                dropping_a_dial_gives_the_attempt_up
+                dropping_a_dial_at_any_moment_leaves_no_connection
+                dropping_the_last_handle_of_a_node_stops_it
+            }
+            stopping {
+                an_idle_node_stops_at_once_and_leaves_nothing
+                a_node_stops_while_it_dials_into_the_void
+                requests_that_come_with_a_stop_are_all_answered
+                a_node_stops_under_load_and_says_so_to_everyone
+                a_node_stops_in_the_middle_of_handshakes
+                a_node_stops_though_nobody_takes_its_events
+            }
+            events {
+                no_event_is_lost_when_nobody_takes_them_for_a_while
+                a_peer_comes_before_it_goes_even_when_nobody_looked
+                connections_wait_when_nobody_takes_events
+            }
+            listener {
+                a_stranger_is_served_after_fifty_connections_that_never_speak
+            }
+            idle {
+                idle_connections_wake_nobody
+            }
+        }
+        $crate::conformance! { alone $runtime;
+            listener {
+                the_listener_outlives_a_lack_of_file_descriptors
+            }
+            stopping {
+                a_stopped_node_leaves_no_file_descriptor
+            }
+        }
+    };
+    ($runtime:ty; $($room:ident { $($case:ident)* })*) => {$($(
+        #[test]
+        fn $case() {
+            $crate::conformance::$room::$case::<$runtime>();
+        }
+    )*)*};
+    (alone $runtime:ty; $($room:ident { $($case:ident)* })*) => {$($(
+        #[test]
+        fn $case() {
+            $crate::conformance::alone(module_path!(), stringify!($case), || {
+                $crate::conformance::$room::$case::<$runtime>();
+            });
+        }
+    )*)*};
+}

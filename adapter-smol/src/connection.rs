@@ -117,6 +117,8 @@ impl Connection {
             })
             .await
         };
+        // Whoever hears that a peer is gone may count on its slot.
+        self.release();
         self.end.closed(error);
         error
     }
@@ -285,6 +287,14 @@ impl Connection {
     fn now(&self) -> Now {
         self.shared.clock.now()
     }
+
+    fn release(&mut self) {
+        if core::mem::take(&mut self.counted)
+            && let Some(public_key) = &self.public_key
+        {
+            lock(&self.shared.admission).release(public_key);
+        }
+    }
 }
 
 impl Outcome {
@@ -298,8 +308,6 @@ impl Outcome {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(public_key) = self.public_key.filter(|_| self.counted) {
-            lock(&self.shared.admission).release(&public_key);
-        }
+        self.release();
     }
 }

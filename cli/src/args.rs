@@ -11,7 +11,7 @@ use clap::{Args as Arguments, Parser, Subcommand};
 pub(crate) struct Args {
     /// How much to log to standard error: 0 nothing, 1 errors, 2 warnings,
     /// 3 information, 4 debugging, 5 everything
-    #[arg(long, global = true, default_value_t = 2, value_name = "LEVEL",
+    #[arg(long, global = true, default_value_t = 2, value_name = "LEVEL", display_order = 1000,
           value_parser = clap::value_parser!(u8).range(0..=5))]
     pub(crate) verbosity: u8,
     #[command(subcommand)]

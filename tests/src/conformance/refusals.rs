@@ -195,5 +195,7 @@ pub fn nothing_is_answered_to_garbage<R: Runtime>() {
         assert_eq!(failure.error, SessionError::Handshake(HandshakeError::Decryption));
         assert_eq!(failure.public_key, None);
         assert_eq!(answer.join().unwrap(), [], "garbage was answered");
+        assert_eq!(node.ends().handshake, 1, "it was not counted");
+        assert_eq!(node.ends().by_name().iter().map(|(_, count)| count).sum::<u64>(), 1);
     });
 }

@@ -20,6 +20,7 @@
 //!    has a named bound in [`limits`](crate::limits) ([`Machine::audit`]).
 
 use alloc::format;
+use core::borrow::Borrow;
 use core::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
@@ -139,6 +140,12 @@ impl<M: Machine> Checked<M> {
             let rule = if self.stepped_back { "2 (time)" } else { "3 (deadlines)" };
             violated(rule, deadline.reason);
         }
+    }
+}
+
+impl<M> Borrow<M> for Checked<M> {
+    fn borrow(&self) -> &M {
+        &self.machine
     }
 }
 

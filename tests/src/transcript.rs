@@ -12,6 +12,7 @@ use devp2p_core::crypto::{PublicKey, SecretKey};
 use devp2p_core::driver::{Connection, Event};
 use devp2p_core::entropy::Seed;
 use devp2p_core::error::Misuse;
+use devp2p_core::machine::Checked;
 use devp2p_core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability, Message, Shared};
 use devp2p_core::session::{Command, Greeting, Local, Lost, Session};
 use devp2p_core::time::Now;
@@ -22,7 +23,7 @@ pub const REQUEST: &[u8] = b"recorded once, replayed for ever";
 /// Our side of a recorded connection: echoes requests, makes one if it dialled.
 #[derive(Debug)]
 pub struct Party {
-    connection: Connection,
+    connection: Connection<Checked<Session>>,
     dialled: bool,
     shared: Option<Arc<Shared>>,
     messages: VecDeque<Message>,
@@ -52,7 +53,7 @@ impl Party {
             None => Session::accept(local()?, seed, Now::ZERO),
         };
         let mut party = Self {
-            connection: Connection::new(session),
+            connection: Connection::new(Checked::new(session)),
             dialled: remote.is_some(),
             shared: None,
             messages: VecDeque::new(),

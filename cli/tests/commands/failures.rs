@@ -39,8 +39,10 @@ fn another_listens_than_was_meant() {
     let other = run(&["key", "to-enode", key.name(), "--ip="]).line();
     let (complaint, error) = ping(&format!("{other}@{address}"), &[]);
     // Nobody tells us so, for want of a common secret.
-    assert_eq!(complaint, "devp2p: connection closed by peer");
-    assert_eq!(error, pair("error", "connection closed by peer"));
+    let reason = "connection closed by peer without an answer to the handshake: another key than \
+                  expected, or no room";
+    assert_eq!(complaint, format!("devp2p: {reason}"));
+    assert_eq!(error, pair("error", reason));
     let refused = listener.program.json();
     assert_eq!(refused["event"], "refused");
     assert!(refused["id"].is_null());

@@ -12,6 +12,7 @@
 //! bytes to write by [`limits::WRITE_BACKLOG`](crate::limits::WRITE_BACKLOG)
 //! and one message, the messages between session and application by one.
 
+use core::borrow::Borrow;
 use core::time::Duration;
 
 use alloc::collections::VecDeque;
@@ -19,7 +20,7 @@ use alloc::sync::Arc;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::crypto::PublicKey;
-use crate::machine::Machine as _;
+use crate::machine::Machine;
 use crate::p2p::{Hello, Message, Shared};
 use crate::session::{Command, Counters, Input, Lost, Output, Session, SessionError};
 use crate::time::{Deadline, Now};
@@ -46,10 +47,22 @@ pub enum Event {
     Closed(SessionError),
 }
 
+/// A [`Session`], or one that is watched over
+/// ([`Checked`](crate::machine::Checked)).
+pub trait Driven:
+    for<'a> Machine<Input<'a> = Input<'a>, Output = Output> + Borrow<Session>
+{
+}
+
+impl<S> Driven for S where
+    S: for<'a> Machine<Input<'a> = Input<'a>, Output = Output> + Borrow<Session>
+{
+}
+
 /// A session with its buffers.
 #[derive(Debug)]
-pub struct Connection {
-    session: Session,
+pub struct Connection<S = Session> {
+    session: S,
     received: BytesMut,
     writes: VecDeque<Bytes>,
     /// At most one of each kind: the session waits for the answer to each,
@@ -59,9 +72,9 @@ pub struct Connection {
     closed: Option<SessionError>,
 }
 
-impl Connection {
+impl<S: Driven> Connection<S> {
     /// Takes a session as it was made.
-    pub fn new(session: Session) -> Self {
+    pub fn new(session: S) -> Self {
         let mut connection = Self {
             session,
             received: BytesMut::new(),
@@ -150,22 +163,22 @@ impl Connection {
 
     /// Whether to read from the socket now.
     pub fn wants_read(&self) -> bool {
-        self.session.wants_read()
+        self.session.borrow().wants_read()
     }
 
     /// Whether [`Connection::send`] would take a message now.
     pub fn wants_send(&self) -> bool {
-        self.session.wants_send()
+        self.session.borrow().wants_send()
     }
 
     /// What the session counted so far.
-    pub const fn counters(&self) -> Counters {
-        self.session.counters()
+    pub fn counters(&self) -> Counters {
+        self.session.borrow().counters()
     }
 
     /// Hands in received bytes for as long as the session takes any.
     fn pump(&mut self, now: Now) {
-        while !self.received.is_empty() && self.session.wants_read() {
+        while !self.received.is_empty() && self.session.borrow().wants_read() {
             let before = self.received.len();
             self.session.handle(now, Input::Received(&mut self.received));
             self.drain();

@@ -3,4 +3,4 @@
 
 mod connection;
 
-pub use connection::{Connection, Event};
+pub use connection::{Connection, Driven, Event};

@@ -72,6 +72,9 @@ pub enum Phase {
 pub enum Lost {
     /// The other closed it without a word.
     Closed,
+    /// The other closed it instead of answering our auth: it has another key
+    /// than the one we dialled, or no room.
+    Unanswered,
     /// The other reset it.
     Reset,
     /// Reading or writing failed otherwise.
@@ -165,6 +168,10 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "connection closed by peer",
+            Self::Unanswered => {
+                "connection closed by peer without an answer to the handshake: \
+                 another key than expected, or no room"
+            }
             Self::Reset => "connection reset by peer",
             Self::Failed => "connection failed",
         })

@@ -190,6 +190,22 @@ impl Link {
         self.send(code::DISCONNECT, &reason.encode(), out)
     }
 
+    /// Whether a disconnect is among `received`, all of whose frames it takes
+    /// and drops. A stream that cannot be read any more holds none.
+    pub(super) fn receive_disconnect(&mut self, received: &mut BytesMut) -> bool {
+        loop {
+            match self.codec.decode(received) {
+                Ok(Some(frame)) if frame.code == code::DISCONNECT => return true,
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(_) => {
+                    received.clear();
+                    return false;
+                }
+            }
+        }
+    }
+
     pub(super) fn route(&self, wire_code: u64) -> Option<(usize, u64)> {
         self.shared.as_ref()?.route(wire_code)
     }

@@ -164,9 +164,19 @@ enum State {
     /// Exchanging messages.
     Open(Open),
     /// A disconnect is on its way out.
-    Closing { error: SessionError, deadline: Instant, flushed: bool },
+    Closing(Closing),
     /// Over; the error is here until it has been told.
     Closed(Option<SessionError>),
+}
+
+struct Closing {
+    link: Link,
+    error: SessionError,
+    deadline: Instant,
+    /// Our disconnect has left.
+    flushed: bool,
+    /// The other's disconnect is here: before ours, or crossing it.
+    heard: bool,
 }
 
 struct Open {
@@ -224,7 +234,7 @@ impl Session {
     /// Whether bytes would be taken now: read from the network only then.
     pub fn wants_read(&self) -> bool {
         match &self.state {
-            State::Handshake { .. } | State::Hello { .. } | State::Closing { .. } => true,
+            State::Handshake { .. } | State::Hello { .. } | State::Closing(_) => true,
             State::Open(open) => !open.delivering && self.writes.answers() < limits::ANSWER_BACKLOG,
             State::Authenticated { .. } | State::Ready { .. } | State::Closed(_) => false,
         }
@@ -269,7 +279,12 @@ impl Session {
                     self.message(code, payload)?;
                 }
                 State::Authenticated { .. } | State::Ready { .. } => return Ok(()),
-                State::Closing { .. } | State::Closed(_) => {
+                State::Closing(closing) => {
+                    closing.heard |= closing.link.receive_disconnect(received);
+                    self.settle();
+                    return Ok(());
+                }
+                State::Closed(_) => {
                     received.clear();
                     return Ok(());
                 }
@@ -377,11 +392,15 @@ impl Session {
 
     fn lost(&mut self, how: Lost) -> Result<(), SessionError> {
         match self.state {
-            State::Closing { error, .. } => {
+            State::Closing(Closing { error, .. }) => {
                 self.state = State::Closed(Some(error));
                 Ok(())
             }
             State::Closed(_) => Ok(()),
+            // It could not open our auth, or it refuses us without a word.
+            State::Handshake { handshake: Handshake::Dial(_), .. } if how != Lost::Failed => {
+                Err(SessionError::Lost(Lost::Unanswered))
+            }
             State::Handshake { .. }
             | State::Authenticated { .. }
             | State::Hello { .. }
@@ -395,17 +414,22 @@ impl Session {
 
     fn written(&mut self, bytes: usize) {
         self.writes.written(bytes, self.now);
-        if let State::Closing { error, deadline, flushed: flushed @ false } = &mut self.state
+        if let State::Closing(closing) = &mut self.state
+            && !closing.flushed
             && self.writes.pending == 0
             && self.out.is_empty()
         {
-            if matches!(error, SessionError::Remote(_)) {
-                // The other closes by itself: it spoke first.
-                self.state = State::Closed(Some(*error));
-            } else {
-                *flushed = true;
-                *deadline = self.now + limits::DISCONNECT_LINGER;
-            }
+            closing.flushed = true;
+            closing.deadline = self.now + limits::DISCONNECT_LINGER;
+        }
+        self.settle();
+    }
+
+    /// Once our disconnect has left there is nothing to wait for if the other
+    /// has sent its own: it closes as well.
+    fn settle(&mut self) {
+        if let State::Closing(Closing { error, flushed: true, heard: true, .. }) = self.state {
+            self.state = State::Closed(Some(error));
         }
     }
 
@@ -434,7 +458,7 @@ impl Session {
                 }
                 return Ok(());
             }
-            State::Closing { error, deadline, .. } => {
+            State::Closing(Closing { error, deadline, .. }) => {
                 if *deadline <= now {
                     self.state = State::Closed(Some(*error));
                 }
@@ -447,7 +471,7 @@ impl Session {
 
     /// Whether all that is left is to say goodbye.
     const fn is_over(&self) -> bool {
-        matches!(self.state, State::Closing { .. } | State::Closed(_))
+        matches!(self.state, State::Closing(_) | State::Closed(_))
     }
 
     /// The time in which the other must send starts when we begin to read.
@@ -482,7 +506,8 @@ impl Session {
             && link.send_disconnect(reason, &mut self.out).is_ok()
         {
             let deadline = self.now + limits::DISCONNECT_WRITE_TIMEOUT;
-            self.state = State::Closing { error, deadline, flushed: false };
+            let heard = matches!(error, SessionError::Remote(_));
+            self.state = State::Closing(Closing { link, error, deadline, flushed: false, heard });
         }
         // What answers earlier messages leaves even so: whether they came in
         // the same bytes as the one that ends it must not show.
@@ -567,8 +592,8 @@ impl Machine for Session {
                     read.and_then(|at| deadline(at, "read")),
                 )
             }
-            State::Closing { deadline: at, flushed: false, .. } => deadline(*at, "flush"),
-            State::Closing { deadline: at, .. } => deadline(*at, "linger"),
+            State::Closing(Closing { deadline: at, flushed: false, .. }) => deadline(*at, "flush"),
+            State::Closing(Closing { deadline: at, .. }) => deadline(*at, "linger"),
             State::Closed(_) => None,
         };
         if self.is_over() {
@@ -613,7 +638,7 @@ impl fmt::Debug for Session {
             State::Hello { .. } => "Hello",
             State::Ready { .. } => "Ready",
             State::Open(_) => "Open",
-            State::Closing { .. } => "Closing",
+            State::Closing(_) => "Closing",
             State::Closed(_) => "Closed",
         };
         f.debug_struct("Session")

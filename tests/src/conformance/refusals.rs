@@ -125,7 +125,7 @@ pub fn a_node_of_another_identity_is_not_connected_to<R: Runtime>() {
         let wrong = Enode::new(stranger, address.ip(), address.port(), 0);
         let result = rig.within("dial", dialler.dial(&wrong)).await;
         // Only the owner of the key can read our auth: no answer, no hello.
-        session_error(result, SessionError::Lost(Lost::Closed));
+        session_error(result, SessionError::Lost(Lost::Unanswered));
         let failure = rig.failed(&acceptor).await;
         assert_eq!(failure.error, SessionError::Handshake(HandshakeError::Decryption));
         assert_eq!(failure.public_key, None);
@@ -195,5 +195,7 @@ pub fn nothing_is_answered_to_garbage<R: Runtime>() {
         assert_eq!(failure.error, SessionError::Handshake(HandshakeError::Decryption));
         assert_eq!(failure.public_key, None);
         assert_eq!(answer.join().unwrap(), [], "garbage was answered");
+        assert_eq!(node.ends().handshake, 1, "it was not counted");
+        assert_eq!(node.ends().by_name().iter().map(|(_, count)| count).sum::<u64>(), 1);
     });
 }

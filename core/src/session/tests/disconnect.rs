@@ -71,7 +71,9 @@ fn a_lost_connection_is_told_as_such_in_every_phase() {
     for how in [Lost::Closed, Lost::Reset, Lost::Failed] {
         for (phase, _, mut end) in phases() {
             end.lose(how);
-            assert_eq!(end.closed(), Some(SessionError::Lost(how)), "{phase}");
+            let unanswered = phase == "dialled" && how != Lost::Failed;
+            let told = if unanswered { Lost::Unanswered } else { how };
+            assert_eq!(end.closed(), Some(SessionError::Lost(told)), "{phase}");
             assert!(end.unsent.is_empty(), "{phase}");
         }
     }
@@ -135,6 +137,27 @@ fn both_sides_quit_at_once_and_each_keeps_its_own_reason() {
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.ends[0].closed(), Some(SessionError::Local(DisconnectReason::Quitting)));
     assert_eq!(pair.ends[1].closed(), Some(SessionError::Local(DisconnectReason::TooManyPeers)));
+}
+
+#[test]
+fn two_disconnects_that_cross_end_both_sides_without_lingering() {
+    let mut pair = Pair::open(1);
+    for end in &mut pair.ends {
+        end.command(Command::Disconnect(DisconnectReason::AlreadyConnected));
+    }
+    pair.run(Duration::from_millis(500));
+    let error = SessionError::Local(DisconnectReason::AlreadyConnected);
+    assert_eq!([pair.ends[0].closed(), pair.ends[1].closed()], [Some(error); 2]);
+}
+
+#[test]
+fn a_disconnect_that_comes_before_ours_has_left_still_lets_ours_leave() {
+    let (mut peer, mut end) = Peer::open(1);
+    end.command(Command::Disconnect(DisconnectReason::Quitting));
+    peer.say(&mut end, code::DISCONNECT, &DisconnectReason::UselessPeer.encode());
+    assert_eq!(end.closed(), None);
+    assert_eq!(peer.hear_disconnect(&mut end), DisconnectReason::Quitting);
+    assert_eq!(end.closed(), Some(SessionError::Local(DisconnectReason::Quitting)));
 }
 
 #[test]
@@ -272,7 +295,7 @@ fn what_arrives_after_a_disconnect_of_ours_is_discarded() {
         peer.say(&mut end, 16, b"too late");
         peer.say(&mut end, code::PING, &p2p::EMPTY_LIST);
     }
-    end.feed(b"not even a frame");
+    end.feed(&[0xA5; 64]);
     assert!(end.received.is_empty() && end.unsent.is_empty() && end.messages().is_empty());
     // Not even the other's own disconnect changes the reason.
     peer.say(&mut end, code::DISCONNECT, &DisconnectReason::UselessPeer.encode());

@@ -172,9 +172,9 @@ pub fn dropping_all_handles_of_a_peer_says_client_quitting<R: Runtime>() {
         rig.quits(&pair.inbound).await;
 
         // The same on the side that accepted.
-        let (outbound, inbound) = rig.connect(&pair.acceptor, &pair.dialler).await;
-        drop(inbound);
-        rig.quits(&outbound).await;
+        let pair = rig.pair(OFFER).await;
+        drop(pair.inbound);
+        rig.quits(&pair.outbound).await;
     });
 }
 

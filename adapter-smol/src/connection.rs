@@ -191,9 +191,8 @@ impl Connection {
             }
         }
         let delivered = self.deliver();
-        // Before it obeys: a message sent before a disconnect goes before it.
-        let sent = self.send();
         let obeyed = self.obey();
+        let sent = self.send();
         let written = self.write();
         let read = self.read();
         if obeyed || delivered || sent || written || read { Turn::Moved } else { Turn::Idle }
@@ -222,6 +221,11 @@ impl Connection {
     fn obey(&mut self) -> bool {
         let mut moved = false;
         while let Some(command) = self.end.next_command() {
+            if matches!(command, Command::Disconnect(_)) {
+                // What was sent before it goes before it, and only now all of
+                // that is sure to be seen.
+                self.send();
+            }
             self.driver.command(self.now(), command);
             moved = true;
         }

@@ -1,13 +1,19 @@
 //! The handles from both ends: an application's, and an adapter's that has no
 //! runtime and no sockets.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::Poll;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use devp2p_core::crypto::SecretKey;
@@ -264,6 +270,49 @@ fn no_wake_up_of_a_connection_is_lost() {
         end.closed(SessionError::Local(DisconnectReason::Quitting));
     });
     sender.join().unwrap();
+}
+
+/// The same with the other thread as close behind as can be: it sends a moment
+/// after the task began to look, each time another moment.
+#[test]
+fn no_wake_up_that_comes_while_the_task_looks_is_lost() {
+    const MANY: u64 = 100_000;
+    let (end, peer) = admitted();
+    let looking = Arc::new(AtomicU64::new(0));
+    let begun = Arc::clone(&looking);
+    let sender = thread::spawn(move || {
+        let channel = peer.channel("echo").unwrap();
+        for round in 1..=MANY {
+            while begun.load(Ordering::Acquire) < round {
+                core::hint::spin_loop();
+            }
+            for _ in 0..round % 64 {
+                core::hint::spin_loop();
+            }
+            channel.try_send(1, "").unwrap();
+        }
+        channel
+    });
+    let (done, is_done) = mpsc::channel();
+    let task = thread::spawn(move || {
+        block_on(async {
+            for round in 1..=MANY {
+                looking.store(round, Ordering::Release);
+                loop {
+                    let mut taken = false;
+                    poll_fn(|cx| end.poll_work(cx)).await;
+                    end.with_messages(|queue| taken = queue.drain(..).next().is_some());
+                    if taken {
+                        break;
+                    }
+                }
+            }
+        });
+        done.send(()).unwrap();
+        end
+    });
+    is_done.recv_timeout(Duration::from_secs(30)).expect("asleep for ever");
+    drop((sender.join().unwrap(), task.join().unwrap()));
 }
 
 /// A message that found no room is taken up again when there is some.

@@ -113,6 +113,7 @@ macro_rules! conformance {
                 a_disconnect_is_heard_though_a_reset_follows_it
                 a_message_sent_just_before_a_disconnect_arrives
                 messages_from_before_the_end_can_be_read_after_it
+                a_message_for_which_there_was_no_room_can_be_read_after_the_end
                 dropping_all_handles_of_a_peer_says_client_quitting
                 dropping_a_dial_gives_the_attempt_up
                 dropping_a_dial_at_any_moment_leaves_no_connection

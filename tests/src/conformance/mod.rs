@@ -106,6 +106,7 @@ macro_rules! conformance {
             pressure {
                 a_slow_reader_stops_its_own_connection_and_no_other
                 a_peer_that_does_not_read_its_socket_stops_its_own_connection_and_no_other
+                dials_come_through_while_other_connections_are_as_busy_as_can_be
             }
             endings {
                 each_side_knows_who_ended_the_connection_and_why

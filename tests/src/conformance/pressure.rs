@@ -122,3 +122,23 @@ pub fn a_peer_that_does_not_read_its_socket_stops_its_own_connection_and_no_othe
         hears.join().unwrap();
     });
 }
+
+pub fn dials_come_through_while_other_connections_are_as_busy_as_can_be<R: Runtime>() {
+    const PEERS: usize = 20;
+    Rig::<R>::run(async |rig| {
+        let node = rig.echo_node();
+        rig.serve_echo(&node);
+        let mut nodes = Vec::new();
+        for _ in 0..PEERS {
+            let dialler = rig.echo_node();
+            // Five seconds is all that a handshake has.
+            let peer = rig.dial(&dialler, &node).await.unwrap();
+            let (up, down) = (peer.channel(ECHO).unwrap(), peer.channel(ECHO).unwrap());
+            rig.runtime.spawn(async move { while up.send(0, vec![7; 5000]).await.is_ok() {} });
+            rig.within("an echo", down.receive()).await.unwrap();
+            rig.runtime.spawn(async move { while down.receive().await.is_some() {} });
+            nodes.push(dialler);
+        }
+        rig.stop(&node).await;
+    });
+}

@@ -132,11 +132,21 @@ pub fn a_node_stops_under_load_and_says_so_to_everyone<R: Runtime>() {
         for _ in 0..PEERS {
             let dialler = rig.echo_node();
             let peer = rig.dial(&dialler, &node).await.unwrap();
-            let (up, down) = (peer.channel(ECHO).unwrap(), peer.channel(ECHO).unwrap());
-            rig.runtime.spawn(async move { while up.send(0, vec![7; 5000]).await.is_ok() {} });
+            let channel = peer.channel(ECHO).unwrap();
+            // A few at a time: with full sockets a disconnect may well find no
+            // room within the second that it has.
+            for _ in 0..4 {
+                channel.send(0, vec![7; 5000]).await.unwrap();
+            }
             // Every one of them is echoing before the node stops.
-            rig.within("an echo", down.receive()).await.unwrap();
-            rig.runtime.spawn(async move { while down.receive().await.is_some() {} });
+            rig.within("an echo", channel.receive()).await.unwrap();
+            rig.runtime.spawn(async move {
+                while channel.send(0, vec![7; 5000]).await.is_ok() {
+                    if channel.receive().await.is_none() {
+                        break;
+                    }
+                }
+            });
             peers.push(peer);
             nodes.push(dialler);
         }

@@ -1,7 +1,7 @@
 //! What every adapter must do over real sockets, written once.
 //!
 //! An adapter's test implements [`Runtime`] and names it to
-//! [`conformance!`](crate::conformance), which makes one test of each case:
+//! [`conformance!`](crate::conformance!), which makes one test of each case:
 //!
 //! ```text
 //! devp2p_tests::conformance!(OnSmol);

@@ -2,13 +2,17 @@
 //!
 //! Nothing here looks a name up or opens a connection.
 
+mod contact;
 mod enode;
 mod host;
 mod node_id;
 mod public_key;
+mod record;
 mod url;
 
+pub use contact::Contact;
 pub use enode::{Enode, EnodeError, MAX_URL_LENGTH};
 pub use host::{Host, HostName, HostNameError};
 pub use node_id::{Distance, NodeId, NodeIdError};
 pub use public_key::{PublicKeyError, PublicKeyHex, public_key_from_hex};
+pub use record::{Endpoint, Record, RecordError};

@@ -105,3 +105,77 @@ pub const NODE_EVENTS: usize = 256;
 /// Requests of an application that wait for its node, before the next one
 /// waits to be made. Ours.
 pub const NODE_REQUESTS: usize = 256;
+
+// Discovery v4.
+
+/// How long an endpoint proof holds. geth `bondExpiration`; the specification
+/// says 12 h.
+pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Endpoint proofs that are kept, of which those of the table are a tenth.
+/// geth keeps them in its database without bound. Ours: 0.5 MB.
+pub const BONDS: usize = 4096;
+
+/// How many bonds are drawn to find an old one among them. Redis finds 10 to
+/// be close to the truly oldest; ours.
+pub const BOND_SAMPLES: usize = 16;
+
+/// Between two writes of one endpoint's last pong to the store. geth writes
+/// each; ours: what is stored only has to tell a day from two.
+pub const BOND_STORE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// For an answer to a request. geth `respTimeout`.
+pub const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// For a node's ping after its pong, so that it knows our endpoint when we ask
+/// it. geth sleeps as long without looking.
+pub const PING_BACK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a packet of ours is valid. geth `expiration`.
+pub const PACKET_LIFE: Duration = Duration::from_secs(20);
+
+/// Pings that wait for their pongs only to prove a stranger's endpoint. Ours:
+/// a stranger makes us wait half a second, so 2,000 strangers a second are served.
+pub const PENDING_PROOFS: usize = 1000;
+
+/// Requests of our own that wait for an answer. Ours: more than all look-ups,
+/// revalidations and queries can have at once.
+pub const PENDING_REQUESTS: usize = 1000;
+
+/// Queries under way: find-node and record requests with the proofs that they
+/// need first. Ours: room for 64 look-ups and a crawl beside.
+pub const QUERIES: usize = 512;
+
+/// Commands of the application that are not answered yet. Ours.
+pub const DISCOVERY_COMMANDS: usize = 512;
+
+/// Look-ups under way. Ours: each has three queries in flight.
+pub const LOOK_UPS: usize = 64;
+
+/// Neighbours taken from the answers to one find-node request. geth `bucketSize`.
+pub const NEIGHBORS: usize = 16;
+
+/// Lowest UDP port, exclusive, of a neighbour that is believed. geth `errLowPort`.
+pub const LOW_PORT: u16 = 1024;
+
+/// Find-node requests in a row without an answer after which a node is pinged
+/// before it is asked again. geth `maxFindnodeFailures`.
+pub const FIND_FAILURES: u32 = 5;
+
+/// For the store to say what it remembers, before discovery starts without it. Ours.
+pub const STORE_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For the store to give seeds, before a refresh goes on without them. Ours.
+pub const STORE_SEEDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two sweeps through the store and the bonds. geth `dbCleanupCycle`.
+pub const STORE_EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Nodes that a refresh asks of the store. geth `seedCount`.
+pub const SEEDS: usize = 30;
+
+/// Oldest pong of a node that the store gives as a seed. geth `seedMaxAge`.
+pub const SEED_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// Look-ups of random targets in a refresh, after the one of ourselves. geth.
+pub const REFRESH_LOOK_UPS: u8 = 3;

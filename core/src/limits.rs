@@ -105,3 +105,9 @@ pub const NODE_EVENTS: usize = 256;
 /// Requests of an application that wait for its node, before the next one
 /// waits to be made. Ours.
 pub const NODE_REQUESTS: usize = 256;
+
+// Node records.
+
+/// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
+/// `enr.SizeLimit`.
+pub const RECORD: usize = 300;

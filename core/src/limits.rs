@@ -179,3 +179,9 @@ pub const SEED_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
 /// Look-ups of random targets in a refresh, after the one of ourselves. geth.
 pub const REFRESH_LOOK_UPS: u8 = 3;
+
+// Node records.
+
+/// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
+/// `enr.SizeLimit`.
+pub const RECORD: usize = 300;

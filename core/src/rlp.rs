@@ -15,6 +15,15 @@ pub(crate) fn string<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> 
     Ok(Header::decode_bytes(bytes, false)?)
 }
 
+/// The whole item at the head of `bytes`, header and all, which moves past it.
+/// What a list holds is not looked at.
+pub(crate) fn item<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let whole = *bytes;
+    let header = Header::decode(bytes)?;
+    *bytes = bytes.get(header.payload_length..).ok_or(DecodeError::Truncated)?;
+    whole.get(..whole.len() - bytes.len()).ok_or(DecodeError::Truncated)
+}
+
 /// A string of exactly `N` bytes.
 pub(crate) fn fixed<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], DecodeError> {
     string(bytes)?.try_into().map_err(|_| DecodeError::WrongLength)

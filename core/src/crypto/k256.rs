@@ -1,9 +1,11 @@
 //! The curve by `k256`: pure Rust, no_std, the default.
 //!
-//! Whatever touches a secret runs in constant time. Only [`recover`], which
-//! sees nothing but public values, takes the variable-time short cuts.
+//! Whatever touches a secret runs in constant time. Only [`recover`] and
+//! [`verify`], which see nothing but public values, take the variable-time
+//! short cuts.
 
-use ecdsa::hazmat::sign_prehashed_rfc6979;
+use ecdsa::hazmat::{sign_prehashed_rfc6979, verify_prehashed};
+use k256::ecdsa::Signature;
 use k256::elliptic_curve::BatchNormalize as _;
 use k256::elliptic_curve::group::CurveAffine as _;
 use k256::elliptic_curve::ops::MulByGeneratorVartime as _;
@@ -58,6 +60,27 @@ fn coordinates(point: &AffinePoint) -> [u8; 64] {
 
 pub(super) fn check_public(public: &[u8; 64]) -> Result<(), KeyError> {
     point(public).map(drop)
+}
+
+pub(super) fn decompress(compressed: &[u8; 33]) -> Result<[u8; 64], KeyError> {
+    let [tag @ (2 | 3), x @ ..] = compressed else {
+        return Err(KeyError::NotOnCurve);
+    };
+    Option::from(AffinePoint::decompress(&FieldBytes::from(*x), (tag & 1).into()))
+        .map(|point| coordinates(&point))
+        .ok_or(KeyError::NotOnCurve)
+}
+
+pub(super) fn verify(
+    public: &[u8; 64],
+    digest: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), KeyError> {
+    let signer = point(public)?.into();
+    // A high s is refused within: k256 says so of its curve.
+    Signature::from_slice(signature)
+        .and_then(|signature| verify_prehashed::<Secp256k1>(&signer, digest, &signature))
+        .map_err(|_| KeyError::BadSignature)
 }
 
 fn nonce_point(recovery: &Recovery) -> Result<ProjectivePoint, KeyError> {

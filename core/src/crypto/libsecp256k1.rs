@@ -53,6 +53,22 @@ pub(super) fn recover(signature: &[u8; 65], digest: &[u8; 32]) -> Result<[u8; 64
     ffi::recover(signature, digest).map(|signer| signer.coordinates()).ok_or(KeyError::BadSignature)
 }
 
+pub(super) fn decompress(compressed: &[u8; 33]) -> Result<[u8; 64], KeyError> {
+    Point::parse(compressed).map(|point| point.coordinates()).ok_or(KeyError::NotOnCurve)
+}
+
+pub(super) fn verify(
+    public: &[u8; 64],
+    digest: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), KeyError> {
+    if ffi::verify(&point(public)?, digest, signature) {
+        Ok(())
+    } else {
+        Err(KeyError::BadSignature)
+    }
+}
+
 pub(super) fn recover_and_agree(
     signature: &[u8; 65],
     digest: &[u8; 32],
@@ -305,5 +321,27 @@ mod ffi {
             sys_recovery::secp256k1_ecdsa_recover(constant(), &mut signer, &parsed, digest.as_ptr())
         };
         (done == 1).then_some(Point(signer))
+    }
+    /// Whether `signer` signed `digest`, with a low s. Not constant in time.
+    pub(super) fn verify(signer: &Point, digest: &[u8; 32], signature: &[u8; 64]) -> bool {
+        // SAFETY: 64 plain bytes; never read before the library wrote them.
+        let mut parsed = unsafe { sys::Signature::new() };
+        // SAFETY: the input has the 64 bytes the library reads, `parsed` is
+        // the library's own type.
+        let done = unsafe {
+            sys::secp256k1_ecdsa_signature_parse_compact(
+                constant(),
+                &mut parsed,
+                signature.as_ptr(),
+            )
+        };
+        if done != 1 {
+            return false;
+        }
+        // SAFETY: the library wrote `parsed` just now and `signer` earlier,
+        // the digest is 32 bytes.
+        let valid =
+            unsafe { sys::secp256k1_ecdsa_verify(constant(), &parsed, digest.as_ptr(), &signer.0) };
+        valid == 1
     }
 }

@@ -1,4 +1,4 @@
-//! The curve behind one small face: keys, agreement, recoverable signatures.
+//! The curve behind one small face: keys, agreement, signatures.
 //!
 //! The curve is secp256k1, computed by `k256` or, with the feature
 //! `secp256k1`, by libsecp256k1; both take and give the same bytes. Nothing
@@ -26,7 +26,7 @@ use k256 as backend;
 use libsecp256k1 as backend;
 use scalars::Secret;
 
-/// Why 32 or 64 bytes are not a key, or a signature names none.
+/// Why bytes are not a key, or a signature names none or another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -34,7 +34,8 @@ pub enum KeyError {
     SecretOutOfRange,
     /// A public key is not a point of the curve (or is the identity).
     NotOnCurve,
-    /// A signature from which no public key can be recovered.
+    /// A signature from which no public key can be recovered, or that is not
+    /// the expected signer's.
     BadSignature,
 }
 
@@ -163,6 +164,39 @@ impl PublicKey {
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
+
+    /// A key from its compressed form, as node records hold it: 2 for an even
+    /// and 3 for an odd Y, then X (SEC 1, section 2.3.4).
+    pub fn from_compressed(bytes: &[u8; 33]) -> Result<Self, KeyError> {
+        #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+        if stand_in::is_compressed(bytes) {
+            return Ok(Self(stand_in::decompress(bytes)));
+        }
+        backend::decompress(bytes).map(Self)
+    }
+
+    /// The compressed form.
+    pub fn to_compressed(&self) -> [u8; 33] {
+        #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+        if stand_in::is_public(&self.0) {
+            return stand_in::compress(&self.0);
+        }
+        let mut compressed = [2 | (self.0[63] & 1); 33];
+        compressed[1..].copy_from_slice(&self.0[..32]);
+        compressed
+    }
+
+    /// Checks that the owner of this key signed `digest`: r and s, 32
+    /// big-endian bytes each. A high s is refused, as by geth's
+    /// `crypto.VerifySignature`. Not constant in time: for digests that
+    /// everyone may know.
+    pub fn verify(&self, digest: &[u8; 32], signature: &[u8; 64]) -> Result<(), KeyError> {
+        #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+        if stand_in::is_public(&self.0) {
+            return stand_in::verify(&self.0, digest, signature);
+        }
+        backend::verify(&self.0, digest, signature)
+    }
 }
 
 impl fmt::Debug for PublicKey {
@@ -206,6 +240,12 @@ impl Signature {
     /// The 65 bytes.
     pub const fn as_bytes(&self) -> &[u8; 65] {
         &self.0
+    }
+
+    /// r and s, without the recovery id.
+    pub fn r_and_s(&self) -> [u8; 64] {
+        let [r_and_s @ .., _] = self.0;
+        r_and_s
     }
 
     /// The public key whose owner signed `digest`. Not constant in time: for

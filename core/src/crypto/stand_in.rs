@@ -10,7 +10,8 @@
 //! Y coordinate that is above the field's prime, so no public key of the curve
 //! looks like one of these and the curve refuses them all. A signature is the
 //! signer's secret, then a hash of signer and digest, then 0xff, which no
-//! recovery id is.
+//! recovery id is. The compressed form is 0xff, with which none of the curve
+//! begins, and the secret.
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,9 +20,14 @@ use super::scalars::halves;
 
 const Y: [u8; 28] = [0xff; 28];
 const ID: u8 = 0xff;
+const TAG: u8 = 0xff;
 
 pub(super) fn is_public(public: &[u8; 64]) -> bool {
     public[32..60] == Y
+}
+
+pub(super) const fn is_compressed(compressed: &[u8; 33]) -> bool {
+    compressed[0] == TAG
 }
 
 pub(super) const fn is_signature(signature: &[u8; 65]) -> bool {
@@ -38,6 +44,17 @@ pub(super) fn public_key(secret: &[u8; 32]) -> [u8; 64] {
     public[32..60].copy_from_slice(&Y);
     public[60..].copy_from_slice(&hash("public", secret, &[0; 32])[..4]);
     public
+}
+
+pub(super) fn compress(public: &[u8; 64]) -> [u8; 33] {
+    let mut compressed = [TAG; 33];
+    compressed[1..].copy_from_slice(&halves(public)[0]);
+    compressed
+}
+
+pub(super) fn decompress(compressed: &[u8; 33]) -> [u8; 64] {
+    let [_, secret @ ..] = compressed;
+    public_key(secret)
 }
 
 pub(super) fn agree(ours: &[u8; 32], theirs: &[u8; 64]) -> Result<[u8; 32], KeyError> {
@@ -60,6 +77,18 @@ pub(super) fn recover(signature: &[u8; 65], digest: &[u8; 32]) -> Result<[u8; 64
     signer.copy_from_slice(&signature[..32]);
     if sign(&signer, digest) == *signature {
         Ok(public_key(&signer))
+    } else {
+        Err(KeyError::BadSignature)
+    }
+}
+
+pub(super) fn verify(
+    public: &[u8; 64],
+    digest: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), KeyError> {
+    if sign(&halves(public)[0], digest)[..64] == *signature {
+        Ok(())
     } else {
         Err(KeyError::BadSignature)
     }

@@ -1,4 +1,5 @@
-//! Who a node is and where it says it can be reached: node id, enode URL.
+//! Who a node is and where it says it can be reached: node id, enode URL,
+//! node record.
 //!
 //! Nothing here looks a name up or opens a connection.
 
@@ -15,4 +16,6 @@ pub use enode::{Enode, EnodeError, MAX_URL_LENGTH};
 pub use host::{Host, HostName, HostNameError};
 pub use node_id::{Distance, NodeId, NodeIdError};
 pub use public_key::{PublicKeyError, PublicKeyHex, public_key_from_hex};
-pub use record::{Endpoint, Record, RecordError};
+pub use record::{
+    Endpoint, Entries, EntriesIter, Entry, Record, RecordBuilder, RecordError, UnverifiedRecord,
+};

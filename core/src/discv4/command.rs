@@ -44,7 +44,7 @@ pub enum Command {
 #[non_exhaustive]
 pub enum Answer {
     /// The node answered a ping.
-    Pong(Pong),
+    Pong(PingReply),
     /// One node.
     Contact(Contact),
     /// Some nodes.
@@ -58,7 +58,7 @@ pub enum Answer {
 /// A pong that answered a ping of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Pong {
+pub struct PingReply {
     /// The sequence number of the node's record; 0 if it does not say.
     pub sequence: u64,
     /// The endpoint of ours that the node saw; `None` if it named none.

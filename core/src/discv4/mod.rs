@@ -15,5 +15,5 @@ mod command;
 mod requests;
 //mod output;
 
-pub use command::{Answer, Command, Pong, RequestError, RequestId};
+pub use command::{Answer, Command, PingReply, RequestError, RequestId};
 //pub use output::{Event, Input, Output};

@@ -185,3 +185,18 @@ pub const REFRESH_LOOK_UPS: u8 = 3;
 /// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
 /// `enr.SizeLimit`.
 pub const RECORD: usize = 300;
+
+/// After a node's ping was answered, before it is asked: time for the answer to
+/// arrive first on a network that reorders. Ours.
+pub const PING_BACK_GRACE: Duration = Duration::from_millis(50);
+
+/// Between two refreshes of a table that is empty: its bootnodes may be back.
+/// geth waits for the next ordinary refresh. Ours.
+pub const EMPTY_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Nodes that a random walk has met and nobody has asked for yet. Ours: what a
+/// few look-ups find.
+pub const WALK_BUFFER: usize = 256;
+
+/// Between the beginnings of two random look-ups of a walk. geth.
+pub const WALK_INTERVAL: Duration = Duration::from_secs(1);

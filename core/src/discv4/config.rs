@@ -1,0 +1,65 @@
+//! What discovery is told before it begins.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use super::Neighbor;
+use crate::crypto::SecretKey;
+use crate::identity::{Contact, LocalRecord, NetRestrict, check_relay_address};
+use crate::kademlia::TableConfig;
+use crate::limits;
+use crate::time::UnixTime;
+
+/// How [`Discovery`](super::Discovery) is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node's static key.
+    pub key: SecretKey,
+    /// Nodes to begin with, and to come back to when the table is empty. geth
+    /// `BootstrapNodes`.
+    pub bootnodes: Vec<Contact>,
+    /// Whether [`Output::Store`](super::Output::Store) is executed. Without a
+    /// store nothing is remembered beyond the end.
+    pub store: bool,
+    /// The address that others reach us at, if it is known for certain. Nobody's
+    /// word moves it. geth `--nat extip`.
+    pub static_ip: Option<IpAddr>,
+    /// The endpoint to name as long as nothing better is known: where the socket
+    /// is bound. geth `SetFallbackIP`, `SetFallbackUDP`.
+    pub fallback: Option<SocketAddr>,
+    /// The TCP port to name; 0 if the node does not listen.
+    pub tcp: u16,
+    /// Networks outside of which no neighbour is believed. geth `NetRestrict`.
+    pub net_restrict: Option<NetRestrict>,
+    /// The table's limits.
+    pub table: TableConfig,
+}
+
+impl Config {
+    /// As geth by default: no bootnodes, no store, no address known.
+    pub fn new(key: SecretKey) -> Self {
+        Self {
+            key,
+            bootnodes: Vec::new(),
+            store: false,
+            static_ip: None,
+            fallback: None,
+            tcp: 0,
+            net_restrict: None,
+            table: TableConfig::default(),
+        }
+    }
+
+    /// The contact that a neighbour in an answer from `sender` is, if it is to
+    /// be believed. geth `nodeFromRPC`.
+    pub(super) fn believe(&self, sender: IpAddr, neighbor: &Neighbor) -> Option<Contact> {
+        let ip = neighbor.ip?;
+        let allowed = self.net_restrict.as_ref().is_none_or(|networks| networks.contains(ip));
+        if neighbor.udp <= limits::LOW_PORT || !allowed || check_relay_address(sender, ip).is_err() {
+            return None;
+        }
+        let contact = neighbor.contact()?;
+        contact.check_complete().ok()?;
+        Some(contact)
+    }
+}

@@ -1,0 +1,270 @@
+//! The machine: what to say to whom, given what was heard and what time it is.
+//!
+//! ```text
+//!   Datagram ─▶ gate ─▶ Verify        Verified ─▶ packets.rs ─▶ Send
+//!   Command ─▶ commands.rs ─┐
+//!   Timeout ─▶ upkeep.rs ───┼─▶ queries, look-ups ─▶ Send … Answer
+//!   Store ─────────────────-┘
+//! ```
+//!
+//! This file: what it is made of, the three methods, and what all its parts use.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::bonds::Bonds;
+use super::commands::Pending;
+use super::look_ups::LookUps;
+use super::queries::Queries;
+use super::requests::Requests;
+use super::traffic::Traffic;
+use super::upkeep::Upkeep;
+use super::{
+    Answer, Config, Drops, Encoded, Event, Gate, Input, Output, Packet, RequestId, encode,
+};
+use crate::crypto::SecretKey;
+use crate::discv4::DropReason;
+use crate::entropy::Seed;
+use crate::identity::{Contact, LocalRecord, NodeId, Record};
+use crate::kademlia::Table;
+use crate::limits;
+use crate::machine::Machine;
+use crate::store::{Operation, OperationId};
+use crate::time::{Deadline, Now};
+
+/// Node discovery, version 4: a table of nodes, kept alive, and the answers to
+/// whoever asks. See the [room](super) for how it is driven.
+#[derive(Debug)]
+pub struct Discovery {
+    pub(super) key: SecretKey,
+    pub(super) own: NodeId,
+    pub(super) config: Config,
+    pub(super) local: LocalRecord,
+    pub(super) gate: Gate,
+    pub(super) bonds: Bonds,
+    pub(super) requests: Requests,
+    pub(super) queries: Queries,
+    pub(super) look_ups: LookUps,
+    pub(super) commands: BTreeMap<RequestId, Pending>,
+    pub(super) table: Table,
+    pub(super) upkeep: Upkeep,
+    pub(super) drops: Drops,
+    pub(super) traffic: Traffic,
+    pub(super) now: Now,
+    outputs: VecDeque<Output>,
+    operations: u64,
+    stopped: bool,
+}
+
+impl Discovery {
+    /// Discovery that begins with the first drain. All that it draws grows from
+    /// `seed`.
+    pub fn new(config: Config, seed: &Seed, now: Now) -> Self {
+        let key = config.key.clone();
+        let own = NodeId::from(&key.public_key());
+        let table = Table::new(own, config.table, seed.derive("table", 0).jitter(), now.mono);
+        let mut discovery = Self {
+            local: config.local_record(now.unix),
+            gate: Gate::new(&seed.derive("gate", 0), now.mono),
+            bonds: Bonds::new(seed.derive("bonds", 0).jitter()),
+            requests: Requests::default(),
+            queries: Queries::default(),
+            look_ups: LookUps::new(seed.derive("look-ups", 0).jitter()),
+            commands: BTreeMap::new(),
+            upkeep: Upkeep::new(config.store, now.mono),
+            drops: Drops::default(),
+            traffic: Traffic::default(),
+            outputs: VecDeque::new(),
+            operations: 0,
+            stopped: false,
+            key,
+            own,
+            config,
+            table,
+            now,
+        };
+        discovery.open();
+        discovery.settle();
+        discovery
+    }
+
+    /// The key's id.
+    pub const fn node_id(&self) -> &NodeId {
+        &self.own
+    }
+
+    /// What we say of ourselves.
+    pub const fn local_record(&self) -> &Arc<Record> {
+        self.local.record()
+    }
+
+    /// The nodes that are known.
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Datagrams that were not acted on, by reason.
+    pub const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// Packets that were, and those sent, by kind.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Endpoint proofs that are remembered.
+    pub fn bonds(&self) -> usize {
+        self.bonds.len()
+    }
+
+    /// Requests that wait for an answer.
+    pub fn pending(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Finishes what has come to its end until nothing moves any more.
+    fn settle(&mut self) {
+        loop {
+            if let Some((query, outcome)) = self.look_ups.next_outcome() {
+                self.conclude(query, outcome);
+            } else if let Some((caller, nodes)) = self.look_ups.next_done() {
+                self.looked_up(caller, nodes);
+            } else {
+                break;
+            }
+        }
+        self.publish_record();
+    }
+
+    /// Tells of a change of our record, and has its number kept.
+    fn publish_record(&mut self) {
+        if !self.local.refresh(self.now.unix) {
+            return;
+        }
+        let record = Arc::clone(self.local.record());
+        self.store(Operation::PutSequence { local: self.own, sequence: record.sequence() });
+        self.tell(Event::LocalRecord(record));
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
+        self.outputs.push_back(Output::Answer(id, answer));
+    }
+
+    pub(super) fn store(&mut self, operation: Operation) {
+        if self.config.store {
+            let id = OperationId(self.operations);
+            self.operations += 1;
+            self.outputs.push_back(Output::Store(id, operation));
+        }
+    }
+
+    pub(super) fn drop_packet(&mut self, reason: DropReason) {
+        self.drops.count(reason);
+    }
+
+    /// Sends a packet; says its hash.
+    pub(super) fn send(&mut self, to: SocketAddr, packet: &Packet) -> [u8; 32] {
+        let Encoded { bytes, hash } = encode(packet, &self.key);
+        self.traffic.sent(packet.kind());
+        self.outputs.push_back(Output::Send { to, datagram: Bytes::from(bytes) });
+        hash
+    }
+
+    /// When a packet that leaves now ceases to be valid, in Unix seconds.
+    pub(super) const fn expiration(&self) -> u64 {
+        self.now.unix.saturating_add(limits::PACKET_LIFE).as_secs()
+    }
+
+    /// The nodes of the table that are closest to a target, live or not.
+    pub(super) fn closest(&self, target: &NodeId, prefer_live: bool) -> Vec<Contact> {
+        self.table.closest(target, limits::NEIGHBORS, prefer_live).into_iter().cloned().collect()
+    }
+
+    fn on_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
+        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+        let proven = self.bonds.has_address(source.ip());
+        let awaited = |token: &[u8; 32]| self.requests.has_token(token);
+        match self.gate.check(self.now, source, bytes, proven, awaited) {
+            Ok(unverified) => self.outputs.push_back(Output::Verify(unverified)),
+            Err(reason) => self.drops.count(reason),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.outputs.retain(|output| !matches!(output, Output::Verify(_)));
+        self.answer_all_stopped();
+        while self.requests.pop().is_some() {}
+        while self.queries.pop().is_some() {}
+        self.look_ups.clear();
+        self.outputs.push_back(Output::Stopped);
+    }
+}
+
+impl Machine for Discovery {
+    type Input<'a> = Input<'a>;
+    type Output = Output;
+
+    fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.now = Now { mono: self.now.mono.max(now.mono), unix: now.unix };
+        if self.stopped {
+            return;
+        }
+        match input {
+            Input::Datagram { source, bytes } => return self.on_datagram(source, bytes),
+            Input::Verified(Ok(packet)) => self.on_packet(packet),
+            Input::Verified(Err(reason)) => self.drops.count(reason),
+            Input::Command(id, command) => self.on_command(id, command),
+            Input::Store(reply) => self.on_store(reply),
+            Input::Timeout => self.on_time(),
+            Input::Stop => return self.stop(),
+        }
+        self.settle();
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        if self.stopped {
+            return None;
+        }
+        let deadlines =
+            [self.requests.deadline(), self.queries.deadline(), self.upkeep_deadline()];
+        deadlines.into_iter().fold(None, Deadline::sooner)
+    }
+
+    fn timeout() -> Input<'static> {
+        Input::Timeout
+    }
+
+    fn is_last(output: &Output) -> bool {
+        matches!(output, Output::Stopped)
+    }
+
+    /// A time-out may end every request, and each end begin another.
+    const MAX_OUTPUTS: usize =
+        4 * (limits::PENDING_PROOFS + limits::PENDING_REQUESTS + limits::QUERIES);
+
+    fn audit(&self) -> Result<(), &'static str> {
+        self.bonds.audit()?;
+        self.requests.audit()?;
+        self.queries.audit()?;
+        self.look_ups.audit()?;
+        self.table.audit()?;
+        if self.commands.len() > limits::DISCOVERY_COMMANDS {
+            return Err("commands of discovery");
+        }
+        Ok(())
+    }
+}

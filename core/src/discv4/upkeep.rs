@@ -1,0 +1,335 @@
+//! Upkeep: the table's life, the store, and all that time brings.
+//!
+//! ```text
+//!  Opening ── the store has answered, or 5 s ─▶ Open
+//!
+//!  refresh: seeds of the store (or 1 s) and bootnodes ─▶ look up ourselves
+//!           ─▶ look up three random targets ─▶ ready
+//! ```
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::look_ups::For;
+use super::queries::{Caller, Question};
+use super::requests::Purpose;
+use super::{Discovery, Event};
+use crate::identity::{Contact, NodeId};
+use crate::kademlia::{Added, Liveness, Removed};
+use crate::limits;
+use crate::store::{Operation, Reply};
+use crate::time::{Deadline, Instant};
+
+/// Where the upkeep stands.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    /// Until when to wait for the store; `None` once it is open.
+    opening: Option<Instant>,
+    refresh: Refresh,
+    /// When an empty table may be filled again.
+    next_rescue: Instant,
+    next_sweep: Instant,
+    ready: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refresh {
+    Idle,
+    Seeding(Instant),
+    /// A look-up is under way, and so many are to follow.
+    LookUp(u8),
+}
+
+impl Upkeep {
+    pub(super) fn new(store: bool, now: Instant) -> Self {
+        Self {
+            opening: store.then(|| now + limits::STORE_OPEN_TIMEOUT),
+            refresh: Refresh::Idle,
+            next_rescue: now,
+            next_sweep: now + limits::STORE_EXPIRE_INTERVAL,
+            ready: false,
+        }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        self.opening.is_none()
+    }
+}
+
+impl Discovery {
+    /// Asks the store what it remembers, or goes on without one.
+    pub(super) fn open(&mut self) {
+        if self.upkeep.is_open() {
+            self.opened();
+        } else {
+            self.store(Operation::Open { local: self.own });
+        }
+    }
+
+    fn opened(&mut self) {
+        self.upkeep.opening = None;
+        self.refresh();
+        self.begin_early_commands();
+    }
+
+    pub(super) fn on_store(&mut self, reply: Reply) {
+        match reply {
+            Reply::Opened { sequence, bonds } => {
+                for bond in bonds {
+                    self.restore(&bond);
+                }
+                if let Some(sequence) = sequence {
+                    self.local.resume(sequence);
+                }
+                if !self.upkeep.is_open() {
+                    self.opened();
+                }
+            }
+            Reply::Seeds(seeds) => {
+                for seed in seeds {
+                    self.add_found(seed);
+                }
+                self.seeded();
+            }
+            Reply::Failed { .. } => {
+                if !self.upkeep.is_open() {
+                    self.opened();
+                }
+                self.seeded();
+            }
+            Reply::Written { .. } => {}
+        }
+    }
+
+    pub(super) fn on_time(&mut self) {
+        let now = self.now.mono;
+        if self.upkeep.opening.is_some_and(|until| until <= now) {
+            self.opened();
+        }
+        if !self.upkeep.is_open() {
+            return;
+        }
+        while let Some(request) = self.requests.pop_due(now) {
+            self.expired(request);
+        }
+        while let Some(query) = self.queries.pop_due(now) {
+            self.ask(query);
+        }
+        if matches!(self.upkeep.refresh, Refresh::Seeding(until) if until <= now) {
+            self.seeded();
+        }
+        if self.table.refresh_deadline().is_some_and(|at| at <= now) || self.rescue_is_due() {
+            self.refresh();
+        }
+        self.revalidate();
+        self.walk();
+        if self.upkeep.next_sweep <= now {
+            self.upkeep.next_sweep = now + limits::STORE_EXPIRE_INTERVAL;
+            self.bonds.expire(now);
+            self.store(Operation::Expire);
+        }
+    }
+
+    pub(super) fn upkeep_deadline(&self) -> Option<Deadline> {
+        if let Some(at) = self.upkeep.opening {
+            return Some(Deadline { at, reason: "opening of the store" });
+        }
+        let seeding = match self.upkeep.refresh {
+            Refresh::Seeding(at) => Some(Deadline { at, reason: "seeds" }),
+            Refresh::Idle if self.needs_rescue() => {
+                Some(Deadline { at: self.upkeep.next_rescue, reason: "empty table" })
+            }
+            Refresh::Idle | Refresh::LookUp(_) => None,
+        };
+        let at = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
+        [
+            seeding,
+            at(self.table.refresh_deadline(), "refresh"),
+            at(self.table.revalidation_deadline(), "revalidation"),
+            at(self.look_ups.walker.next_step(), "random walk"),
+            at(Some(self.upkeep.next_sweep), "expiry of what is stored"),
+        ]
+        .into_iter()
+        .fold(None, Deadline::sooner)
+    }
+
+    // The table.
+
+    pub(super) fn add_found(&mut self, contact: Contact) {
+        let added = self.table.add_found(contact.clone(), self.now.mono);
+        self.tell_added(contact, &added);
+    }
+
+    /// A node that has pinged us and proved its endpoint.
+    pub(super) fn add_inbound(&mut self, contact: Contact) {
+        let added = self.table.add_inbound(contact.clone(), self.now.mono);
+        self.tell_added(contact, &added);
+    }
+
+    fn tell_added(&mut self, contact: Contact, added: &Added) {
+        match added {
+            Added::Inserted => self.tell(Event::Added(contact)),
+            Added::Updated => self.tell(Event::Updated(contact)),
+            Added::Unchanged | Added::Replacement | Added::Refused(_) => {}
+        }
+    }
+
+    pub(super) fn tell_removed(&mut self, id: &NodeId, removed: Option<Removed>) {
+        if let Some(Removed { promoted }) = removed {
+            self.tell(Event::Removed(*id));
+            if let Some(contact) = promoted {
+                self.tell(Event::Added(contact));
+            }
+        }
+    }
+
+    pub(super) fn add_bootnodes(&mut self) {
+        for contact in self.config.bootnodes.clone() {
+            self.add_found(contact);
+        }
+    }
+
+    fn revalidate(&mut self) {
+        let now = self.now.mono;
+        while self.requests.has_room()
+            && let Some(contact) = self.table.poll_revalidation(now)
+        {
+            if let Ok(to) = self.endpoint(&contact) {
+                self.ping(*contact.id(), to, Purpose::Revalidation, None);
+            }
+        }
+    }
+
+    /// A node of the table has answered a ping, or has not.
+    pub(super) fn revalidated(&mut self, id: &NodeId, liveness: Liveness, sequence: u64) {
+        let result = self.table.revalidated(id, liveness, self.now.mono);
+        if let Some(contact) = result.store {
+            self.store(Operation::PutContact(contact));
+        }
+        self.tell_removed(id, result.removed);
+        let Some(known) = self.table.contact(id).filter(|known| known.sequence() < sequence)
+        else {
+            return;
+        };
+        if liveness == Liveness::Alive {
+            let known = known.clone();
+            // If there is no room for it now, the next pong brings it up again.
+            let _ = self.query(known, Question::Record, Caller::Revalidation);
+        }
+    }
+
+    // The refresh.
+
+    fn refresh(&mut self) {
+        self.upkeep.next_rescue = self.now.mono + limits::EMPTY_REFRESH_INTERVAL;
+        self.table.refreshed(self.now.mono);
+        if self.upkeep.refresh != Refresh::Idle {
+            return;
+        }
+        if self.config.store {
+            self.upkeep.refresh =
+                Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
+            self.store(Operation::Seeds {
+                count: limits::SEEDS,
+                max_age: limits::SEED_MAX_AGE,
+                draw: self.look_ups.draw(),
+            });
+            self.add_bootnodes();
+        } else {
+            self.add_bootnodes();
+            self.look_up_ourselves();
+        }
+    }
+
+    fn seeded(&mut self) {
+        if matches!(self.upkeep.refresh, Refresh::Seeding(_)) {
+            self.look_up_ourselves();
+        }
+    }
+
+    fn look_up_ourselves(&mut self) {
+        self.upkeep.refresh = Refresh::LookUp(limits::REFRESH_LOOK_UPS);
+        let target = *self.key.public_key().as_bytes();
+        self.refresh_look_up(target);
+    }
+
+    fn refresh_look_up(&mut self, target: [u8; 64]) {
+        if self.look_up(target, For::Refresh).is_none() {
+            // Too much is under way: that will do for a refresh.
+            self.finish_refresh();
+        }
+    }
+
+    /// A look-up of the refresh has ended.
+    pub(super) fn refresh_step(&mut self) {
+        match self.upkeep.refresh {
+            Refresh::LookUp(left) if left > 0 => {
+                self.upkeep.refresh = Refresh::LookUp(left - 1);
+                let target = self.look_ups.random_target();
+                self.refresh_look_up(target);
+            }
+            Refresh::LookUp(_) => self.finish_refresh(),
+            Refresh::Idle | Refresh::Seeding(_) => {}
+        }
+    }
+
+    fn finish_refresh(&mut self) {
+        self.upkeep.refresh = Refresh::Idle;
+        if !core::mem::replace(&mut self.upkeep.ready, true) {
+            self.table.set_ready();
+            self.tell(Event::Ready);
+        }
+    }
+
+    /// A table that has lost its last node is filled again at once, and again
+    /// and again while its bootnodes do not answer.
+    fn needs_rescue(&self) -> bool {
+        self.table.is_empty() && (self.config.store || !self.config.bootnodes.is_empty())
+    }
+
+    fn rescue_is_due(&self) -> bool {
+        self.upkeep.refresh == Refresh::Idle
+            && self.needs_rescue()
+            && self.upkeep.next_rescue <= self.now.mono
+    }
+
+    // The random walk.
+
+    fn walk(&mut self) {
+        let now = self.now.mono;
+        if self.look_ups.walker.next_step().is_some_and(|at| at <= now) {
+            let target = self.look_ups.random_target();
+            self.look_ups.walker.step(now, true);
+            if self.look_up(target, For::Walk).is_none() {
+                self.look_ups.walker.arrived();
+            }
+            self.serve_walker();
+        }
+    }
+
+    // The store.
+
+    /// An endpoint proof of an earlier run. What lies in the future is not
+    /// believed: the clock was wrong, then or now.
+    fn restore(&mut self, stored: &crate::store::StoredBond) {
+        let now = self.now;
+        let until = |at: Option<crate::time::UnixTime>| {
+            let age = now.unix.as_micros().checked_sub(at?.as_micros())?;
+            let age = core::time::Duration::from_micros(age);
+            let left = limits::BOND_LIFE.checked_sub(age)?;
+            Some(now.mono + left)
+        };
+        let bond = super::bonds::Bond {
+            proven: until(stored.last_pong),
+            known: until(stored.last_ping),
+            find_failures: stored.find_failures,
+            stored: None,
+        };
+        if bond.proven.is_some() || bond.known.is_some() {
+            self.bonds.restore(&stored.id, stored.ip, bond);
+        }
+    }
+}
+
+#[expect(dead_code, reason = "names what the imports are for")]
+type Uses = (Arc<()>, Vec<()>);

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod crypto;
+pub mod discv4;
 pub mod driver;
 pub mod entropy;
 pub mod error;

@@ -105,3 +105,26 @@ pub const NODE_EVENTS: usize = 256;
 /// Requests of an application that wait for its node, before the next one
 /// waits to be made. Ours.
 pub const NODE_REQUESTS: usize = 256;
+
+// Discovery v4: packets, gate.
+
+/// Largest datagram, sent or read. discv4.md: "maximum size of any packet is
+/// 1280 bytes", the smallest that IPv6 carries whole.
+pub const DATAGRAM: usize = 1280;
+
+/// What stands before a packet's type: hash (32) and signature (65).
+pub const PACKET_HEAD: usize = 32 + 65;
+
+/// Smallest datagram that is looked at: the head and a type. geth `headSize+1`.
+pub const DATAGRAM_MIN: usize = PACKET_HEAD + 1;
+
+/// Nodes in one NEIGHBORS packet of ours. geth `MaxNeighbors`: 12 with the
+/// longest of addresses and ports fit [`DATAGRAM`], 13 do not.
+pub const NEIGHBORS_IN_PACKET: usize = 12;
+
+/// Nodes in our whole answer to one FINDNODE. geth `bucketSize`.
+pub const NEIGHBORS_IN_ANSWER: usize = 16;
+
+/// Most nodes that are read from one packet. Ours: the shortest entry has 71
+/// bytes, so that no packet of others holds more.
+pub const NEIGHBORS_READ: usize = (DATAGRAM - DATAGRAM_MIN) / 71;

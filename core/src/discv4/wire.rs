@@ -102,6 +102,39 @@ fn elements(packet: &Packet) -> Vec<u8> {
     list
 }
 
+/// The hash of the request that an answer names, if it is of a kind that names
+/// one and has it in its place.
+pub(super) fn token(kind: Kind, data: &[u8]) -> Option<[u8; 32]> {
+    let before = match kind {
+        Kind::Pong => 1,
+        Kind::EnrResponse => 0,
+        Kind::Ping | Kind::FindNode | Kind::Neighbors | Kind::EnrRequest => return None,
+    };
+    element(before, data).and_then(|mut bytes| rlp::fixed(&mut bytes)).ok()
+}
+
+/// The expiration of a packet, without a look at the rest of it. Where this
+/// fails, [`decode`] would.
+pub(super) fn expiration(kind: Kind, data: &[u8]) -> Result<Option<u64>, DecodeError> {
+    let before = match kind {
+        Kind::Ping => 3,
+        Kind::Pong => 2,
+        Kind::FindNode | Kind::Neighbors => 1,
+        Kind::EnrRequest => 0,
+        Kind::EnrResponse => return Ok(None),
+    };
+    element(before, data).and_then(|mut bytes| rlp::uint(&mut bytes)).map(Some)
+}
+
+/// What stands behind so many elements of the list.
+fn element(before: usize, data: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut list = rlp::list(&mut &*data)?;
+    for _ in 0..before {
+        rlp::skip(&mut list)?;
+    }
+    Ok(list)
+}
+
 /// Reads the RLP of a packet of this kind, whoever signed it.
 pub fn decode(kind: Kind, data: &[u8]) -> Result<Packet, DecodeError> {
     let mut list = rlp::list(&mut &*data)?;

@@ -200,3 +200,67 @@ pub const WALK_BUFFER: usize = 256;
 
 /// Between the beginnings of two random look-ups of a walk. geth.
 pub const WALK_INTERVAL: Duration = Duration::from_secs(1);
+
+// Discovery v4: packets, gate.
+
+/// Largest datagram, sent or read. discv4.md: "maximum size of any packet is
+/// 1280 bytes", the smallest that IPv6 carries whole.
+pub const DATAGRAM: usize = 1280;
+
+/// What stands before a packet's type: hash (32) and signature (65).
+pub const PACKET_HEAD: usize = 32 + 65;
+
+/// Smallest datagram that is looked at: the head and a type. geth `headSize+1`.
+pub const DATAGRAM_MIN: usize = PACKET_HEAD + 1;
+
+/// Nodes in one NEIGHBORS packet of ours. geth `MaxNeighbors`: 12 with the
+/// longest of addresses and ports fit [`DATAGRAM`], 13 do not.
+pub const NEIGHBORS_IN_PACKET: usize = 12;
+
+/// Nodes in our whole answer to one FINDNODE. geth `bucketSize`.
+pub const NEIGHBORS_IN_ANSWER: usize = 16;
+
+/// Most nodes that are read from one packet. Ours: the shortest entry has 71
+/// bytes, so that no packet of others holds more.
+pub const NEIGHBORS_READ: usize = (DATAGRAM - DATAGRAM_MIN) / 71;
+
+/// So many a second in the long run, and so many at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// In the long run; at least 1, at most a million.
+    pub per_second: u32,
+    /// At once, after a pause; at least 1.
+    pub burst: u32,
+}
+
+/// Counters of the gate, for each of its kinds, 8 bytes each. Ours: so many
+/// that two sources rarely share one, and that the sum of all
+/// [`PROVEN_PACKETS`] is less than one core verifies.
+pub const GATE_SLOTS: usize = 4096;
+
+/// Packets of one stranger's network (/24, /48) that are verified. Ours: a
+/// stranger sends two or three, and then it is none any more.
+pub const STRANGER_PACKETS: Rate = Rate { per_second: 8, burst: 64 };
+
+/// Packets of all strangers together. Ours: a fifth of a core, and more
+/// strangers than a public bootnode meets.
+pub const ALL_STRANGERS_PACKETS: Rate = Rate { per_second: 2000, burst: 4000 };
+
+/// Packets of one proven address that are verified whatever others send. Ours:
+/// an honest node asks a few times a minute, a look-up or a crawl in bursts.
+pub const PROVEN_PACKETS: Rate = Rate { per_second: 2, burst: 32 };
+
+/// Packets beyond that of all proven addresses together. Ours: a tenth of a core.
+pub const ALL_PROVEN_PACKETS: Rate = Rate { per_second: 1000, burst: 1000 };
+
+/// Packets that answer one request of ours. Ours: one, and what a network may
+/// make of it.
+pub const ANSWERS_TO_REQUEST: Rate = Rate { per_second: 8, burst: 8 };
+
+/// Packets of one address of the local network. Ours: networks for tests put
+/// many nodes behind one, and a stranger's network lets few forge it.
+pub const LAN_PACKETS: Rate = Rate { per_second: 1000, burst: 2000 };
+
+/// Packets of this very machine. Ours: more than can be verified. Whoever sends
+/// them could do us worse.
+pub const LOOPBACK_PACKETS: Rate = Rate { per_second: 100_000, burst: 100_000 };

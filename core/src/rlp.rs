@@ -29,6 +29,30 @@ pub(crate) fn fixed<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Decode
     string(bytes)?.try_into().map_err(|_| DecodeError::WrongLength)
 }
 
+/// The list at the head of `bytes` with its header, which moves past it.
+pub(crate) fn raw_list<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let start = *bytes;
+    list(bytes)?;
+    Ok(&start[..start.len() - bytes.len()])
+}
+
+/// Moves `bytes` past the item at their head, of either kind, without a look
+/// inside. As geth's `Stream.Raw` it minds no single byte in a long form.
+pub(crate) fn skip(bytes: &mut &[u8]) -> Result<(), DecodeError> {
+    if let [0x81, _, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Ok(());
+    }
+    let length = Header::decode(bytes)?.payload_length;
+    *bytes = bytes.get(length..).ok_or(DecodeError::Truncated)?;
+    Ok(())
+}
+
+/// An unsigned integer of 16 bits in its shortest form.
+pub(crate) fn uint16(bytes: &mut &[u8]) -> Result<u16, DecodeError> {
+    Ok(u16::decode(bytes)?)
+}
+
 /// An unsigned integer in its shortest form.
 pub(crate) fn uint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
     Ok(u64::decode(bytes)?)

@@ -1,19 +1,52 @@
-//! Discovery v4: finding nodes by UDP.
+//! Node discovery, version 4, over UDP.
 //!
 //! ```text
-//!  datagram ─▶ Gate ─▶ Unverified ─▶ verify ─▶ Verified ─▶ Discovery
-//!              cheap,                 pure, may             proofs, requests,
-//!              stateful               run in a pool         table, look-ups
+//!  datagram ─▶ gate ─▶ Unverified ─▶ verify ─▶ Verified ─▶ Discovery
+//!               │      cheap, stateful  │      a pure      proofs, requests,
+//!               ╰─────▶ DropReason ◀────╯      function    table, look-ups
 //! ```
 //!
-//! Specification: devp2p `discv4.md`, EIP-868. Behaviour: geth `p2p/discover`.
+//! [`Discovery`] is the machine and holds the gate; [`verify`] is a function that
+//! a driver calls for it, in a pool if it likes.
+//!
+//! Specification: devp2p `discv4.md`, EIP-8, EIP-868. Behaviour: geth
+//! `p2p/discover`.
 
-#[allow(dead_code)]
+mod asking;
 mod bonds;
+mod budget;
 mod command;
-#[allow(dead_code)]
+mod commands;
+mod config;
+mod discovery;
+mod drop_reason;
+mod endpoint;
+mod gate;
+mod look_ups;
+mod neighbors;
+mod output;
+mod packet;
+mod packets;
+mod queries;
 mod requests;
-//mod output;
+mod traffic;
+mod upkeep;
+#[cfg(test)]
+mod vectors;
+mod verify;
+mod wire;
 
 pub use command::{Answer, Command, PingReply, RequestError, RequestId};
-//pub use output::{Event, Input, Output};
+pub use config::Config;
+pub use discovery::Discovery;
+pub use drop_reason::{DropReason, Drops};
+pub use endpoint::Endpoint;
+pub use gate::{Gate, Sources, Unverified};
+pub use neighbors::{Neighbor, split_neighbors};
+pub use output::{Event, Input, Output};
+pub use packet::{
+    EnrRequest, EnrResponse, FindNode, Kind, Neighbors, Packet, Ping, Pong, is_expired,
+};
+pub use traffic::Traffic;
+pub use verify::{Verified, verify};
+pub use wire::{Encoded, decode, encode};

@@ -12,7 +12,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -24,10 +24,10 @@ use super::requests::Requests;
 use super::traffic::Traffic;
 use super::upkeep::Upkeep;
 use super::{
-    Answer, Config, Drops, Encoded, Event, Gate, Input, Output, Packet, RequestId, encode,
+    Answer, Config, DropReason, Drops, Encoded, Event, Gate, Input, Kind, Output, Packet, RequestId,
+    Sources, encode,
 };
 use crate::crypto::SecretKey;
-use crate::discv4::DropReason;
 use crate::entropy::Seed;
 use crate::identity::{Contact, LocalRecord, NodeId, Record};
 use crate::kademlia::Table;
@@ -69,7 +69,7 @@ impl Discovery {
         let table = Table::new(own, config.table, seed.derive("table", 0).jitter(), now.mono);
         let mut discovery = Self {
             local: config.local_record(now.unix),
-            gate: Gate::new(&seed.derive("gate", 0), now.mono),
+            gate: Gate::new(&seed.derive("gate", 0)),
             bonds: Bonds::new(seed.derive("bonds", 0).jitter()),
             requests: Requests::default(),
             queries: Queries::default(),
@@ -190,10 +190,8 @@ impl Discovery {
     }
 
     fn on_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
-        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-        let proven = self.bonds.has_address(source.ip());
-        let awaited = |token: &[u8; 32]| self.requests.has_token(token);
-        match self.gate.check(self.now, source, bytes, proven, awaited) {
+        let known = Known { bonds: &self.bonds, requests: &self.requests };
+        match self.gate.check(self.now, source, bytes, &known) {
             Ok(unverified) => self.outputs.push_back(Output::Verify(unverified)),
             Err(reason) => self.drops.count(reason),
         }
@@ -207,6 +205,22 @@ impl Discovery {
         while self.queries.pop().is_some() {}
         self.look_ups.clear();
         self.outputs.push_back(Output::Stopped);
+    }
+}
+
+/// What the gate may know of where a datagram comes from.
+struct Known<'a> {
+    bonds: &'a Bonds,
+    requests: &'a Requests,
+}
+
+impl Sources for Known<'_> {
+    fn is_proven(&self, ip: IpAddr) -> bool {
+        self.bonds.has_address(ip) || self.requests.is_finding_at(ip)
+    }
+
+    fn is_awaited(&self, ip: IpAddr, kind: Kind, request_hash: &[u8; 32]) -> bool {
+        self.requests.awaits(ip, kind, request_hash)
     }
 }
 

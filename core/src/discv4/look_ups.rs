@@ -79,6 +79,11 @@ impl LookUps {
         self.rng.bytes()
     }
 
+    /// Random bytes for the store to draw seeds by.
+    pub(super) fn draw(&mut self) -> [u8; 32] {
+        self.rng.bytes()
+    }
+
     /// A query has come to its end, which is seen to when the input at hand has
     /// been dealt with: so nothing here calls itself.
     pub(super) fn ended(&mut self, query: u64, outcome: Outcome) {

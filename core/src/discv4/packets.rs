@@ -32,7 +32,7 @@ impl Sender {
 impl Discovery {
     pub(super) fn on_packet(&mut self, packet: Verified) {
         let sender = Sender {
-            id: *packet.node_id(),
+            id: *packet.id(),
             public_key: *packet.public_key(),
             source: packet.source(),
         };
@@ -40,7 +40,7 @@ impl Discovery {
             return self.drop_packet(DropReason::FromSelf);
         }
         let hash = *packet.hash();
-        let kind = packet.packet().kind();
+        let kind = packet.kind();
         let taken = match packet.into_packet() {
             Packet::Ping(ping) => self.on_ping(&sender, &ping, hash),
             Packet::Pong(pong) => self.on_pong(&sender, &pong),
@@ -187,7 +187,8 @@ impl Discovery {
         });
         found.extend(worth);
         if packet.nodes.len() > room {
-            self.drops.count(DropReason::TooManyNeighbors);
+            // What we have not asked for: sixteen is all that is wanted.
+            self.drops.count(DropReason::Unsolicited);
         }
         if finished {
             let request = self.requests.finish_find(&from.id, from.ip());

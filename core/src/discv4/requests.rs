@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use super::RequestId;
+use super::{Kind, RequestId};
 use crate::identity::{Contact, NodeId};
 use crate::limits;
 use crate::time::{Deadline, Instant};
@@ -45,6 +45,17 @@ pub(super) enum Asked {
         token: [u8; 32],
         query: u64,
     },
+}
+
+impl Asked {
+    /// What kind of packet answers it.
+    const fn answer(&self) -> Kind {
+        match self {
+            Self::Ping { .. } => Kind::Pong,
+            Self::Neighbors { .. } => Kind::Neighbors,
+            Self::Record { .. } => Kind::EnrResponse,
+        }
+    }
 }
 
 /// Why a node was pinged.
@@ -84,7 +95,7 @@ pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
     tokens: BTreeMap<[u8; 32], u64>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
-    finds: BTreeMap<(NodeId, IpAddr), u64>,
+    finds: BTreeMap<(IpAddr, NodeId), u64>,
     next: u64,
     proofs: usize,
 }
@@ -104,14 +115,21 @@ impl Requests {
         self.len() - self.proofs < limits::PENDING_REQUESTS
     }
 
-    /// Whether an answer that names this hash is awaited from someone.
-    pub(super) fn has_token(&self, token: &[u8; 32]) -> bool {
-        self.tokens.contains_key(token)
+    /// Whether an answer of this kind that names this hash is awaited from there.
+    pub(super) fn awaits(&self, ip: IpAddr, kind: Kind, token: &[u8; 32]) -> bool {
+        let request = self.tokens.get(token).and_then(|number| self.requests.get(number));
+        request.is_some_and(|request| request.to.ip() == ip && request.asked.answer() == kind)
+    }
+
+    /// Whether neighbours are awaited from this address.
+    pub(super) fn is_finding_at(&self, ip: IpAddr) -> bool {
+        let first = (ip, NodeId::new([0; 32]));
+        self.finds.range(first..).next().is_some_and(|((at, _), _)| *at == ip)
     }
 
     /// Whether neighbours are awaited from this node.
     pub(super) fn is_finding(&self, id: &NodeId, ip: IpAddr) -> bool {
-        self.finds.contains_key(&(*id, ip))
+        self.finds.contains_key(&(ip, *id))
     }
 
     pub(super) fn insert(&mut self, request: Request) {
@@ -126,7 +144,7 @@ impl Requests {
                 self.pings.insert((request.id, request.to), number);
             }
             Asked::Neighbors { .. } => {
-                self.finds.insert((request.id, request.to.ip()), number);
+                self.finds.insert((request.to.ip(), request.id), number);
             }
             Asked::Record { .. } => {}
         }
@@ -142,7 +160,7 @@ impl Requests {
         match request.asked {
             Asked::Ping { .. } => forget(&mut self.pings, &(request.id, request.to), number),
             Asked::Neighbors { .. } => {
-                forget(&mut self.finds, &(request.id, request.to.ip()), number);
+                forget(&mut self.finds, &(request.to.ip(), request.id), number);
             }
             Asked::Record { .. } => {}
         }
@@ -180,11 +198,11 @@ impl Requests {
     /// The request that neighbours answer, which goes on until it is
     /// [finished](Requests::finish_find).
     pub(super) fn find(&mut self, id: &NodeId, ip: IpAddr) -> Option<&mut Request> {
-        self.requests.get_mut(self.finds.get(&(*id, ip))?)
+        self.requests.get_mut(self.finds.get(&(ip, *id))?)
     }
 
     pub(super) fn finish_find(&mut self, id: &NodeId, ip: IpAddr) -> Option<Request> {
-        let number = *self.finds.get(&(*id, ip))?;
+        let number = *self.finds.get(&(ip, *id))?;
         self.remove(number)
     }
 
@@ -260,7 +278,9 @@ mod tests {
         let id = NodeId::new([1; 32]);
         let ip = at(1, 0).ip();
         requests.insert(ping(1, at(1, 30303), 9, 0));
-        assert!(requests.has_token(&[9; 32]));
+        assert!(requests.awaits(ip, Kind::Pong, &[9; 32]));
+        assert!(!requests.awaits(ip, Kind::EnrResponse, &[9; 32]));
+        assert!(!requests.awaits(at(2, 0).ip(), Kind::Pong, &[9; 32]));
         assert!(requests.pong(&NodeId::new([2; 32]), ip, &[9; 32]).is_none());
         assert!(requests.pong(&id, at(2, 0).ip(), &[9; 32]).is_none());
         assert!(requests.pong(&id, ip, &[8; 32]).is_none());

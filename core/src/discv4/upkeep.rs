@@ -7,9 +7,9 @@
 //!           ─▶ look up three random targets ─▶ ready
 //! ```
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::time::Duration;
 
+use super::bonds::Bond;
 use super::look_ups::For;
 use super::queries::{Caller, Question};
 use super::requests::Purpose;
@@ -17,8 +17,8 @@ use super::{Discovery, Event};
 use crate::identity::{Contact, NodeId};
 use crate::kademlia::{Added, Liveness, Removed};
 use crate::limits;
-use crate::store::{Operation, Reply};
-use crate::time::{Deadline, Instant};
+use crate::store::{Operation, Reply, StoredBond};
+use crate::time::{Deadline, Instant, UnixTime};
 
 /// Where the upkeep stands.
 #[derive(Debug)]
@@ -311,15 +311,15 @@ impl Discovery {
 
     /// An endpoint proof of an earlier run. What lies in the future is not
     /// believed: the clock was wrong, then or now.
-    fn restore(&mut self, stored: &crate::store::StoredBond) {
+    fn restore(&mut self, stored: &StoredBond) {
         let now = self.now;
-        let until = |at: Option<crate::time::UnixTime>| {
+        let until = |at: Option<UnixTime>| {
             let age = now.unix.as_micros().checked_sub(at?.as_micros())?;
-            let age = core::time::Duration::from_micros(age);
+            let age = Duration::from_micros(age);
             let left = limits::BOND_LIFE.checked_sub(age)?;
             Some(now.mono + left)
         };
-        let bond = super::bonds::Bond {
+        let bond = Bond {
             proven: until(stored.last_pong),
             known: until(stored.last_ping),
             find_failures: stored.find_failures,
@@ -330,6 +330,3 @@ impl Discovery {
         }
     }
 }
-
-#[expect(dead_code, reason = "names what the imports are for")]
-type Uses = (Arc<()>, Vec<()>);

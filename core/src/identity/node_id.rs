@@ -40,6 +40,13 @@ impl NodeId {
         &self.0
     }
 
+    /// The id that 64 bytes hash to, whether or not they are a public key: the
+    /// targets of look-ups need not be one.
+    #[must_use]
+    pub fn hash_of(bytes: &[u8; 64]) -> Self {
+        Self(Keccak256::digest(bytes).into())
+    }
+
     /// The first 16 hex digits, for logs. geth `TerminalString`.
     pub fn short(&self) -> impl fmt::Display + use<> {
         Short(*self)
@@ -67,7 +74,7 @@ impl NodeId {
 
 impl From<&PublicKey> for NodeId {
     fn from(key: &PublicKey) -> Self {
-        Self(Keccak256::digest(key.as_bytes()).into())
+        Self::hash_of(key.as_bytes())
     }
 }
 

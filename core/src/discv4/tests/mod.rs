@@ -1,0 +1,6 @@
+//! Discovery as a whole: one machine against hand-made packets, and networks of
+//! them in virtual time.
+
+mod harness;
+mod network;
+mod packets;

@@ -214,35 +214,23 @@ fn a_signature_with_a_high_s_is_refused() {
 
 #[test]
 fn a_record_needs_the_scheme_v4_and_a_public_key() {
-    let signed = |builder: RecordBuilder| {
-        let mut content = vec![1];
-        for entry in builder.unsigned(&key(1).public_key()).unwrap().entries() {
-            rlp::put_string(entry.key, &mut content);
-            content.extend_from_slice(entry.value);
-        }
-        raw::Raw::assemble(&raw::sign(&key(1), &content), &content).unwrap()
-    };
-    let without_scheme = signed(RecordBuilder::new(1));
-    assert_eq!(Record::verify(without_scheme), Err(RecordError::MissingScheme));
-
-    let resigned = |id: &[u8], public_key: &[u8]| {
-        let content = [&[1][..], b"\x82id", id, b"\x89secp256k1", public_key].concat();
+    let signed = |pairs: &[&[u8]]| {
+        let content = [&[1][..], &pairs.concat()].concat();
         Record::verify(raw::Raw::assemble(&raw::sign(&key(1), &content), &content).unwrap())
+            .map(drop)
     };
-    let public = [&[0xa1][..], &key(1).public_key().to_compressed()].concat();
-    assert!(resigned(b"\x82v4", &public).is_ok());
-    assert_eq!(resigned(b"\x82v5", &public), Err(RecordError::Scheme));
-    assert_eq!(resigned(b"\x80", &public), Err(RecordError::Scheme));
-    assert_eq!(resigned(b"\xc0", &public), Err(RecordError::MissingScheme));
-    assert_eq!(resigned(b"\x82v4", b"\x80"), Err(RecordError::PublicKey));
-    assert_eq!(resigned(b"\x82v4", &[&[0xc1, 0xa1], &public[..]].concat()[1..]), {
-        // A list around nothing else is no key either.
-        resigned(b"\x82v4", &public)
-    });
-    let mut off_curve = public.clone();
-    off_curve[1] = 4;
-    assert_eq!(resigned(b"\x82v4", &off_curve), Err(RecordError::PublicKey));
-    assert_eq!(resigned(b"\x82v4", &[0xa0; 33]), Err(RecordError::PublicKey), "32 bytes");
+    let id: &[u8] = b"\x82id\x82v4";
+    let public: &[u8] = &[&b"\x89secp256k1\xa1"[..], &key(1).public_key().to_compressed()].concat();
+    assert_eq!(signed(&[id, public]), Ok(()));
+    assert_eq!(signed(&[public]), Err(RecordError::MissingScheme));
+    assert_eq!(signed(&[b"\x82id\xc0", public]), Err(RecordError::MissingScheme));
+    assert_eq!(signed(&[b"\x82id\x82v5", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[b"\x82id\x84null", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[b"\x82id\x80", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[id]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xc0"]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xa0", &[2; 32]]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xa1", &[4; 33]]), Err(RecordError::PublicKey));
 }
 
 #[test]

@@ -111,3 +111,16 @@ pub const NODE_REQUESTS: usize = 256;
 /// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
 /// `enr.SizeLimit`.
 pub const RECORD: usize = 300;
+
+/// How long another's statement about our endpoint counts. geth
+/// `iptrackWindow`.
+pub const ENDPOINT_STATEMENT_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// How many hosts must state the same endpoint before it is believed. geth
+/// `iptrackMinStatements`.
+pub const ENDPOINT_STATEMENTS_MIN: usize = 10;
+
+/// Hosts whose statements are kept, for each family of addresses; the oldest
+/// make room. Ours: geth has no bound. More than a node hears in
+/// [`ENDPOINT_STATEMENT_LIFE`] unless someone is flooding it.
+pub const ENDPOINT_STATEMENTS: usize = 256;

@@ -4,8 +4,10 @@
 //! Nothing here looks a name up or opens a connection.
 
 mod contact;
+mod endpoint_statements;
 mod enode;
 mod host;
+mod local_record;
 mod network;
 mod node_address;
 mod node_id;
@@ -16,6 +18,7 @@ mod url;
 pub use contact::{Contact, Incomplete};
 pub use enode::{Enode, EnodeError, MAX_URL_LENGTH};
 pub use host::{Host, HostName, HostNameError};
+pub use local_record::{LocalEndpoints, LocalRecord};
 pub use network::{
     NetRestrict, RelayRefusal, Subnet, SubnetError, check_relay_address, is_lan, is_special,
 };

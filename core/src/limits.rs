@@ -264,3 +264,16 @@ pub const LAN_PACKETS: Rate = Rate { per_second: 1000, burst: 2000 };
 /// Packets of this very machine. Ours: more than can be verified. Whoever sends
 /// them could do us worse.
 pub const LOOPBACK_PACKETS: Rate = Rate { per_second: 100_000, burst: 100_000 };
+
+/// How long another's statement about our endpoint counts. geth
+/// `iptrackWindow`.
+pub const ENDPOINT_STATEMENT_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// How many hosts must state the same endpoint before it is believed. geth
+/// `iptrackMinStatements`.
+pub const ENDPOINT_STATEMENTS_MIN: usize = 10;
+
+/// Hosts whose statements are kept, for each family of addresses; the oldest
+/// make room. Ours: geth has no bound. More than a node hears in
+/// [`ENDPOINT_STATEMENT_LIFE`] unless someone is flooding it.
+pub const ENDPOINT_STATEMENTS: usize = 256;

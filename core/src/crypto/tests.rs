@@ -45,6 +45,18 @@ fn offset(mut bytes: [u8; 32], step: i16) -> [u8; 32] {
     bytes
 }
 
+/// The order of the group less `number`.
+fn negate(number: [u8; 32]) -> [u8; 32] {
+    let mut borrow = 0;
+    let mut result = N;
+    for (byte, number) in result.iter_mut().zip(number).rev() {
+        let difference = i16::from(*byte) - i16::from(number) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    result
+}
+
 fn join(one: [u8; 32], other: [u8; 32]) -> [u8; 64] {
     let mut both = [0; 64];
     both[..32].copy_from_slice(&one);
@@ -160,6 +172,58 @@ mod suite {
         }
     }
 
+    fn a_key_verifies_what_it_signed(make: Make) {
+        let mut rng = rng(14);
+        for _ in 0..20 {
+            let (key, digest) = (make(&mut rng), rng.bytes());
+            let signature = key.sign(&digest).r_and_s();
+            assert_eq!(key.public_key().verify(&digest, &signature), Ok(()));
+            let stranger = make(&mut rng).public_key();
+            assert_eq!(stranger.verify(&digest, &signature), Err(KeyError::BadSignature));
+        }
+        let key = make(&mut rng);
+        for digest in [ZERO, small(1), offset(N, -1), N, offset(N, 1), ONES] {
+            assert_eq!(key.public_key().verify(&digest, &key.sign(&digest).r_and_s()), Ok(()));
+        }
+    }
+
+    fn a_changed_signature_or_digest_is_not_verified(make: Make) {
+        let mut rng = rng(15);
+        let (key, digest) = (make(&mut rng), rng.bytes::<32>());
+        let (public, signature) = (key.public_key(), key.sign(&digest).r_and_s());
+        for bit in 0..512 {
+            let mut changed = signature;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(public.verify(&digest, &changed), Err(KeyError::BadSignature), "bit {bit}");
+        }
+        for bit in 0..256 {
+            let mut other = digest;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(public.verify(&other, &signature), Err(KeyError::BadSignature), "bit {bit}");
+        }
+    }
+
+    fn a_public_key_survives_its_compressed_form(make: Make) {
+        let mut rng = rng(16);
+        for _ in 0..20 {
+            let public = make(&mut rng).public_key();
+            assert_eq!(PublicKey::from_compressed(&public.to_compressed()), Ok(public));
+        }
+    }
+
+    fn a_changed_compressed_form_is_another_key_or_none(make: Make) {
+        let public = make(&mut rng(17)).public_key();
+        for bit in 0..33 * 8 {
+            let mut bytes = public.to_compressed();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(PublicKey::from_compressed(&bytes), Ok(public), "bit {bit}");
+            // Of the first byte one bit alone names another key: Y's.
+            if bit < 8 && PublicKey::from_compressed(&bytes).is_ok() {
+                assert!(matches!(bytes[0], 2 | 3));
+            }
+        }
+    }
+
     fn encapsulation_agrees_with_its_recipient_and_never_repeats(make: Make) {
         let mut rng = rng(8);
         let to = make(&mut rng);
@@ -230,6 +294,10 @@ mod suite {
                     signing_is_deterministic,
                     a_signature_holds_for_one_digest_only,
                     a_changed_signature_does_not_name_the_signer,
+                    a_key_verifies_what_it_signed,
+                    a_changed_signature_or_digest_is_not_verified,
+                    a_public_key_survives_its_compressed_form,
+                    a_changed_compressed_form_is_another_key_or_none,
                     encapsulation_agrees_with_its_recipient_and_never_repeats,
                     a_key_generated_like_another_works_with_it,
                     recover_and_agree_is_recover_then_agree,
@@ -267,6 +335,39 @@ mod vectors {
             "e32df42865e97135acfb65f3bae71bdc86f4d49150ad6a440b6f15878109880a0a2b2667f7e725ceea70c673093bf67663e0312623c8e091b13cf2c0f11ef652"
         );
         assert_eq!(signature.recover(&digest).unwrap().as_bytes(), &signer);
+    }
+
+    #[test]
+    fn verification_and_compression_match_geth() {
+        // geth, crypto/signature_test.go
+        let digest = hex!("ce0677bb30baa8cf067c88db9811f4333d131bf8bcf12fe7065d211dce971008");
+        let signature = hex!(
+            "90f27b8b488db00b00606796d2987f6a5f59ae62ea05effe84fef5b8b0e549984a691139ad57a3f0b906637673aa2f63d1f55cb1a69199d4009eea23ceaddc93"
+        );
+        let signer = PublicKey::from_compressed(&hex!(
+            "02e32df42865e97135acfb65f3bae71bdc86f4d49150ad6a440b6f15878109880a"
+        ))
+        .unwrap();
+        assert_eq!(
+            signer.as_bytes(),
+            &hex!(
+                "e32df42865e97135acfb65f3bae71bdc86f4d49150ad6a440b6f15878109880a0a2b2667f7e725ceea70c673093bf67663e0312623c8e091b13cf2c0f11ef652"
+            )
+        );
+        assert_eq!(signer.verify(&digest, &signature), Ok(()));
+
+        // geth, TestVerifySignatureMalleable: a high s, though of that signer.
+        let signer = PublicKey::from_compressed(&hex!(
+            "03ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138"
+        ))
+        .unwrap();
+        let signature = hex!(
+            "638a54215d80a6713c8d523a6adc4e6e73652d859103a36b700851cb0e61b66b8ebfc1a610c57d732ec6e0a8f06a9a7a28df5051ece514702ff9cdff0b11f454"
+        );
+        let digest = hex!("d301ce462d3e639518f482c7f03821fec1e602018630ce621e1e7851c12343a6");
+        assert_eq!(signer.verify(&digest, &signature), Err(KeyError::BadSignature));
+        let [r, s] = scalars::halves(&signature);
+        assert_eq!(signer.verify(&digest, &join(r, negate(s))), Ok(()));
     }
 
     #[test]
@@ -361,6 +462,40 @@ mod refusals {
                 Err(KeyError::NotOnCurve),
                 "{x:?} {y:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_compressed_key_begins_with_2_or_3_and_has_a_point() {
+        let (_, twist) = x_with_and_without_point(1);
+        let public = SecretKey::generate(&mut rng(1)).public_key();
+        let with = |tag: u8, x: [u8; 32]| {
+            let mut compressed = [tag; 33];
+            compressed[1..].copy_from_slice(&x);
+            PublicKey::from_compressed(&compressed)
+        };
+        let [x, _] = scalars::halves(public.as_bytes());
+        for tag in (0..=254).filter(|tag| !matches!(tag, 2 | 3)) {
+            assert_eq!(with(tag, x), Err(KeyError::NotOnCurve), "tag {tag}");
+        }
+        for x in [twist, P, ONES] {
+            assert_eq!(with(2, x), Err(KeyError::NotOnCurve));
+            assert_eq!(with(3, x), Err(KeyError::NotOnCurve));
+        }
+        assert_ne!(with(2, x), with(3, x));
+    }
+
+    #[test]
+    fn a_signature_to_verify_has_r_and_s_in_range_and_a_low_s() {
+        let mut rng = rng(5);
+        let (key, digest) = (SecretKey::generate(&mut rng), rng.bytes());
+        let [r, s] = scalars::halves(&key.sign(&digest).r_and_s());
+        let verify = |r, s| key.public_key().verify(&digest, &join(r, s));
+        assert_eq!(verify(r, s), Ok(()));
+        assert_eq!(verify(r, negate(s)), Err(KeyError::BadSignature));
+        for bad in [ZERO, N, offset(N, 1), P, ONES] {
+            assert_eq!(verify(bad, s), Err(KeyError::BadSignature));
+            assert_eq!(verify(r, bad), Err(KeyError::BadSignature));
         }
     }
 
@@ -523,6 +658,36 @@ mod oracle {
         }
 
         #[test]
+        fn the_same_bytes_are_compressed_keys(
+            tag in prop_oneof![4 => 2_u8..=3, 1 => 0_u8..=254],
+            x in prop_oneof![borders(), any::<[u8; 32]>()],
+        ) {
+            let mut compressed = [tag; 33];
+            compressed[1..].copy_from_slice(&x);
+            let expected = secp256k1::PublicKey::from_slice(&compressed)
+                .ok()
+                .map(|key| key.serialize_uncompressed()[1..].try_into().unwrap());
+            let found = PublicKey::from_compressed(&compressed).ok();
+            prop_assert_eq!(found.map(|key| *key.as_bytes()), expected);
+            prop_assert_eq!(found.map(|key| key.to_compressed()), found.map(|_| compressed));
+        }
+
+        #[test]
+        fn the_same_signatures_are_verified(
+            (signature, digest) in attempts(SecretKey::generate(&mut rng(1))),
+            high in any::<bool>(),
+        ) {
+            let signer = SecretKey::generate(&mut rng(1)).public_key();
+            let [r, s] = scalars::halves(&signature.r_and_s());
+            let bytes = if high { join(r, negate(s)) } else { signature.r_and_s() };
+            let expected = secp256k1::ecdsa::Signature::from_compact(&bytes).is_ok_and(|signature| {
+                let signer = public(signer.as_bytes()).unwrap();
+                secp256k1::ecdsa::verify(&signature, Message::from_digest(digest), &signer).is_ok()
+            });
+            prop_assert_eq!(signer.verify(&digest, &bytes).is_ok(), expected);
+        }
+
+        #[test]
         fn the_same_signatures_name_the_same_signers(
             (signature, digest) in attempts(SecretKey::generate(&mut rng(1)))
         ) {
@@ -560,6 +725,14 @@ mod oracle {
                     k256::sign(&secret, &digest),
                     libsecp256k1::sign(&secret, &digest)
                 );
+                let rs = signature.r_and_s();
+                prop_assert_eq!(
+                    k256::verify(&to, &digest, &rs),
+                    libsecp256k1::verify(&to, &digest, &rs)
+                );
+                let compressed = PublicKey::from_bytes(&to).unwrap().to_compressed();
+                prop_assert_eq!(k256::decompress(&compressed), Ok(to));
+                prop_assert_eq!(libsecp256k1::decompress(&compressed), Ok(to));
                 let signature = signature.as_bytes();
                 prop_assert_eq!(
                     k256::recover(signature, &digest),
@@ -604,6 +777,10 @@ mod kinds {
         assert_ne!(public, SecretKey::from_bytes(&small(1)).unwrap().public_key());
         let signature = key.sign(&ZERO);
         assert_eq!(backend::recover(signature.as_bytes(), &ZERO), Err(KeyError::BadSignature));
+        assert_eq!(backend::decompress(&public.to_compressed()), Err(KeyError::NotOnCurve));
+        let curve = SecretKey::from_bytes(&small(1)).unwrap();
+        assert!(curve.public_key().verify(&ZERO, &signature.r_and_s()).is_err());
+        assert!(public.verify(&ZERO, &curve.sign(&ZERO).r_and_s()).is_err());
     }
 
     #[test]

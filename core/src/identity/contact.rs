@@ -4,6 +4,7 @@
 //! has signed them. geth `enode.Node`.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Enode, NodeId, Record};
@@ -12,8 +13,10 @@ use crate::crypto::PublicKey;
 /// A node and its endpoint, with the signed record if there is one.
 ///
 /// As in geth an IPv4-mapped IPv6 address becomes the IPv4 one, and a
-/// multicast address is left out. Cloning is cheap.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// multicast address is left out. Cloning is cheap. Contacts are ordered by id.
+///
+/// It prints as an enode URL, which leaves out the record.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Contact {
     id: NodeId,
     public_key: PublicKey,
@@ -104,5 +107,119 @@ impl Contact {
     fn endpoint(&self, port: u16) -> Option<SocketAddr> {
         let ip = self.ip.filter(|ip| !ip.is_unspecified())?;
         (port != 0).then_some(SocketAddr::new(ip, port))
+    }
+
+    /// Whether discovery can begin with this node: it has an address, which is
+    /// specified and no multicast, and a UDP port. geth `ValidateComplete`.
+    pub fn check_complete(&self) -> Result<(), Incomplete> {
+        match self.ip {
+            None => Err(Incomplete::MissingIp),
+            Some(ip) if ip.is_unspecified() => Err(Incomplete::Unspecified),
+            Some(_) if self.udp == 0 => Err(Incomplete::MissingUdpPort),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The node as an enode URL. geth `URLv4`.
+    pub fn to_enode(&self) -> Enode {
+        match self.ip {
+            Some(ip) => Enode::new(self.public_key, ip, self.tcp, self.udp),
+            None => Enode::incomplete(self.public_key),
+        }
+    }
+}
+
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_enode().fmt(f)
+    }
+}
+
+/// What a contact lacks before packets can be sent to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Incomplete {
+    /// No address, or one of a group.
+    MissingIp,
+    /// The address is all zero.
+    Unspecified,
+    /// No UDP port.
+    MissingUdpPort,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MissingIp => "missing IP address",
+            Self::Unspecified => "invalid IP (multicast/unspecified)",
+            Self::MissingUdpPort => "missing UDP port",
+        })
+    }
+}
+
+impl core::error::Error for Incomplete {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::crypto::SecretKey;
+    use crate::identity::{PublicKeyHex, RecordBuilder};
+
+    fn key(number: u8) -> SecretKey {
+        SecretKey::from_bytes(&[number; 32]).unwrap()
+    }
+
+    fn contact(ip: &str, udp: u16) -> Contact {
+        Contact::new(key(1).public_key(), ip.parse().unwrap(), udp, 30303)
+    }
+
+    #[test]
+    fn a_contact_is_complete_with_an_address_and_a_udp_port() {
+        assert_eq!(contact("10.0.0.1", 30301).check_complete(), Ok(()));
+        assert_eq!(contact("::1", 1).check_complete(), Ok(()));
+        assert_eq!(contact("0.0.0.0", 1).check_complete(), Err(Incomplete::Unspecified));
+        assert_eq!(contact("::", 1).check_complete(), Err(Incomplete::Unspecified));
+        assert_eq!(contact("::ffff:0.0.0.0", 1).check_complete(), Err(Incomplete::Unspecified));
+        assert_eq!(contact("224.0.0.22", 1).check_complete(), Err(Incomplete::MissingIp));
+        assert_eq!(contact("::ffff:224.0.0.22", 1).check_complete(), Err(Incomplete::MissingIp));
+        assert_eq!(contact("ff05::1", 1).check_complete(), Err(Incomplete::MissingIp));
+        assert_eq!(contact("10.0.0.1", 0).check_complete(), Err(Incomplete::MissingUdpPort));
+        let nowhere = Contact::from_enode(&Enode::incomplete(key(1).public_key()));
+        assert_eq!(nowhere.check_complete(), Err(Incomplete::MissingIp));
+    }
+
+    #[test]
+    fn a_contact_prints_as_the_enode_url_of_geth() {
+        let public = key(1).public_key();
+        let url = |rest: &str| ["enode://", &PublicKeyHex(&public).to_string(), rest].concat();
+        assert_eq!(contact("10.0.0.1", 30303).to_string(), url("@10.0.0.1:30303"));
+        assert_eq!(contact("10.0.0.1", 1).to_string(), url("@10.0.0.1:30303?discport=1"));
+        assert_eq!(contact("::1", 30303).to_string(), url("@[::1]:30303"));
+        assert_eq!(contact("224.0.0.22", 1).to_string(), url(""));
+    }
+
+    #[test]
+    fn a_record_gives_its_endpoint_and_stays_with_the_contact() {
+        let record = RecordBuilder::new(7).ip([10, 0, 0, 1].into()).udp(1).tcp(2).sign(&key(1));
+        let record = Arc::new(record.unwrap());
+        let contact = Contact::from_record(Arc::clone(&record));
+        assert_eq!(contact.id(), &record.node_id());
+        assert_eq!(contact.udp_endpoint(), Some("10.0.0.1:1".parse().unwrap()));
+        assert_eq!(contact.tcp_endpoint(), Some("10.0.0.1:2".parse().unwrap()));
+        assert_eq!((contact.sequence(), contact.record()), (7, Some(&record)));
+        let unsigned = Contact::new(key(1).public_key(), [10, 0, 0, 1].into(), 1, 2);
+        assert_ne!(contact, unsigned);
+        assert_eq!(contact.to_string(), unsigned.to_string());
+    }
+
+    #[test]
+    fn contacts_are_ordered_by_id() {
+        let mut contacts: Vec<_> =
+            (1..20).map(|n| Contact::new(key(n).public_key(), [9, 0, 0, n].into(), 1, 1)).collect();
+        contacts.sort();
+        assert!(contacts.is_sorted_by_key(|contact| *contact.id()));
     }
 }

@@ -147,6 +147,12 @@ impl RecordBuilder {
         Raw::assemble(&[], &content).map(UnverifiedRecord)
     }
 
+    /// Whether the record, once signed, is not too large.
+    pub(in crate::identity) fn check_size(self) -> Result<(), RecordError> {
+        let content = self.string(b"id", b"v4").string(b"secp256k1", &[2; 33]).content()?;
+        Raw::assemble(&[0; 64], &content).map(drop)
+    }
+
     /// The content of the signed list.
     fn content(&self) -> Result<Vec<u8>, RecordError> {
         let mut content = Vec::new();

@@ -26,6 +26,7 @@ pub use entries::{Endpoint, Entries, EntriesIter, Entry};
 pub use error::RecordError;
 pub use unverified::UnverifiedRecord;
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -112,6 +113,20 @@ impl PartialEq for Record {
 }
 
 impl Eq for Record {}
+
+/// By node, the newest last.
+impl Ord for Record {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |record: &Self| (record.node_id, record.sequence());
+        key(self).cmp(&key(other)).then_with(|| self.as_rlp().cmp(other.as_rlp()))
+    }
+}
+
+impl PartialOrd for Record {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Hash for Record {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -191,7 +191,7 @@ fn a_record_signed_by_another_is_refused() {
     let record = RecordBuilder::new(1).udp(1).sign(&key(1)).unwrap();
     let stolen = UnverifiedRecord::decode(record.as_rlp()).unwrap();
     let content = &record.as_rlp()[2 + 66..];
-    let forged = raw::Raw::assemble(&raw::sign(&key(2), content), content).unwrap();
+    let forged = Raw::assemble(&raw::sign(&key(2), content), content).unwrap();
     assert_eq!(Record::verify(forged), Err(RecordError::Signature));
     assert_eq!(stolen.verify(), Ok(record));
 }
@@ -214,35 +214,22 @@ fn a_signature_with_a_high_s_is_refused() {
 
 #[test]
 fn a_record_needs_the_scheme_v4_and_a_public_key() {
-    let signed = |builder: RecordBuilder| {
-        let mut content = vec![1];
-        for entry in builder.unsigned(&key(1).public_key()).unwrap().entries() {
-            rlp::put_string(entry.key, &mut content);
-            content.extend_from_slice(entry.value);
-        }
-        raw::Raw::assemble(&raw::sign(&key(1), &content), &content).unwrap()
+    let signed = |pairs: &[&[u8]]| {
+        let content = [&[1][..], &pairs.concat()].concat();
+        Record::verify(Raw::assemble(&raw::sign(&key(1), &content), &content).unwrap()).map(drop)
     };
-    let without_scheme = signed(RecordBuilder::new(1));
-    assert_eq!(Record::verify(without_scheme), Err(RecordError::MissingScheme));
-
-    let resigned = |id: &[u8], public_key: &[u8]| {
-        let content = [&[1][..], b"\x82id", id, b"\x89secp256k1", public_key].concat();
-        Record::verify(raw::Raw::assemble(&raw::sign(&key(1), &content), &content).unwrap())
-    };
-    let public = [&[0xa1][..], &key(1).public_key().to_compressed()].concat();
-    assert!(resigned(b"\x82v4", &public).is_ok());
-    assert_eq!(resigned(b"\x82v5", &public), Err(RecordError::Scheme));
-    assert_eq!(resigned(b"\x80", &public), Err(RecordError::Scheme));
-    assert_eq!(resigned(b"\xc0", &public), Err(RecordError::MissingScheme));
-    assert_eq!(resigned(b"\x82v4", b"\x80"), Err(RecordError::PublicKey));
-    assert_eq!(resigned(b"\x82v4", &[&[0xc1, 0xa1], &public[..]].concat()[1..]), {
-        // A list around nothing else is no key either.
-        resigned(b"\x82v4", &public)
-    });
-    let mut off_curve = public.clone();
-    off_curve[1] = 4;
-    assert_eq!(resigned(b"\x82v4", &off_curve), Err(RecordError::PublicKey));
-    assert_eq!(resigned(b"\x82v4", &[0xa0; 33]), Err(RecordError::PublicKey), "32 bytes");
+    let id: &[u8] = b"\x82id\x82v4";
+    let public: &[u8] = &[&b"\x89secp256k1\xa1"[..], &key(1).public_key().to_compressed()].concat();
+    assert_eq!(signed(&[id, public]), Ok(()));
+    assert_eq!(signed(&[public]), Err(RecordError::MissingScheme));
+    assert_eq!(signed(&[b"\x82id\xc0", public]), Err(RecordError::MissingScheme));
+    assert_eq!(signed(&[b"\x82id\x82v5", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[b"\x82id\x84null", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[b"\x82id\x80", public]), Err(RecordError::Scheme));
+    assert_eq!(signed(&[id]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xc0"]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xa0", &[2; 32]]), Err(RecordError::PublicKey));
+    assert_eq!(signed(&[id, b"\x89secp256k1\xa1", &[4; 33]]), Err(RecordError::PublicKey));
 }
 
 #[test]
@@ -328,7 +315,11 @@ fn the_sequence_number_grows_with_each_record_made_from_another() {
 
 #[test]
 fn an_unsigned_record_is_what_geth_keeps_and_never_passes_for_a_signed_one() {
-    // Printed by geth: rlp.EncodeToBytes(NewV4(key, 127.0.0.1, 30303, 30301).Record())
+    // geth, `NewV4(key, 127.0.0.1, 30303, 30301)`
+    let kept = hex!(
+        "f8448080826970847f00000189736563703235366b31a103ca634cae0d49acb401d8a4c6b6fe8c55b7"
+        "0d115bf400769cc1400f3258cd31388374637082765f8375647082765d"
+    );
     let public = published_key().public_key();
     let record = RecordBuilder::new(0)
         .ip([127, 0, 0, 1].into())
@@ -336,6 +327,7 @@ fn an_unsigned_record_is_what_geth_keeps_and_never_passes_for_a_signed_one() {
         .udp(30301)
         .unsigned(&public)
         .unwrap();
+    assert_eq!(record.as_rlp(), kept);
     assert_eq!(record.signature(), b"");
     assert_eq!(record.entries().public_key(), Some(public));
     assert_eq!(record.entries().endpoint().udp, 30301);

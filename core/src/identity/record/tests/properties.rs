@@ -29,7 +29,7 @@ proptest! {
     #[test]
     fn what_is_signed_is_read_back(
         sequence: u64,
-        number in 1_u8..,
+        number in 1_u8..=254,
         pairs in prop::collection::btree_map(keys(), values(), 0..8),
     ) {
         let mut builder = RecordBuilder::new(sequence);

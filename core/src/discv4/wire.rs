@@ -186,3 +186,6 @@ fn nodes(bytes: &mut &[u8]) -> Result<Vec<Neighbor>, DecodeError> {
     }
     Ok(nodes)
 }
+
+#[cfg(test)]
+mod tests;

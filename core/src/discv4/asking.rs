@@ -40,7 +40,6 @@ impl Discovery {
             expiration: self.expiration(),
             enr_sequence: Some(record.sequence()),
         };
-        self.local.contact(to, self.now.mono);
         let token = self.send(to, &Packet::Ping(ping));
         let asked = Asked::Ping { token, purpose, inbound };
         self.requests.insert(Request { id, to, sent: self.now.mono, asked });

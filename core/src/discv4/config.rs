@@ -1,11 +1,14 @@
 //! What discovery is told before it begins.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use super::Neighbor;
 use crate::crypto::SecretKey;
-use crate::identity::{Contact, LocalRecord, NetRestrict, check_relay_address};
+use crate::identity::{
+    Contact, LocalEndpoints, LocalRecord, NetRestrict, RecordBuilder, RecordError,
+    check_relay_address,
+};
 use crate::kademlia::TableConfig;
 use crate::limits;
 use crate::time::UnixTime;
@@ -21,14 +24,11 @@ pub struct Config {
     /// Whether [`Output::Store`](super::Output::Store) is executed. Without a
     /// store nothing is remembered beyond the end.
     pub store: bool,
-    /// The address that others reach us at, if it is known for certain. Nobody's
-    /// word moves it. geth `--nat extip`.
-    pub static_ip: Option<IpAddr>,
-    /// The endpoint to name as long as nothing better is known: where the socket
-    /// is bound. geth `SetFallbackIP`, `SetFallbackUDP`.
-    pub fallback: Option<SocketAddr>,
-    /// The TCP port to name; 0 if the node does not listen.
-    pub tcp: u16,
+    /// What is known of our own endpoint. geth `--nat extip`, `SetFallbackIP`,
+    /// `SetFallbackUDP`.
+    pub endpoints: LocalEndpoints,
+    /// What else our record says: the TCP port, capabilities.
+    pub entries: RecordBuilder,
     /// Networks outside of which no neighbour is believed. geth `NetRestrict`.
     pub net_restrict: Option<NetRestrict>,
     /// The table's limits.
@@ -42,12 +42,20 @@ impl Config {
             key,
             bootnodes: Vec::new(),
             store: false,
-            static_ip: None,
-            fallback: None,
-            tcp: 0,
+            endpoints: LocalEndpoints::default(),
+            entries: RecordBuilder::new(0),
             net_restrict: None,
             table: TableConfig::default(),
         }
+    }
+
+    /// Our first record, after the one of which the store knows.
+    pub(super) fn local_record(
+        &self,
+        stored: Option<u64>,
+        now: UnixTime,
+    ) -> Result<LocalRecord, RecordError> {
+        LocalRecord::new(self.key.clone(), stored, now, self.entries.clone(), self.endpoints)
     }
 
     /// The contact that a neighbour in an answer from `sender` is, if it is to

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::crypto::SecretKey;
 use crate::entropy::Seed;
-use crate::identity::{Contact, LocalRecord, NodeId, Record};
+use crate::identity::{Contact, LocalRecord, NodeId, Record, RecordError};
 use crate::kademlia::Table;
 use crate::limits;
 use crate::machine::Machine;
@@ -62,13 +62,13 @@ pub struct Discovery {
 
 impl Discovery {
     /// Discovery that begins with the first drain. All that it draws grows from
-    /// `seed`.
-    pub fn new(config: Config, seed: &Seed, now: Now) -> Self {
+    /// `seed`. Fails if our own record has no room for what it is to say.
+    pub fn new(config: Config, seed: &Seed, now: Now) -> Result<Self, RecordError> {
         let key = config.key.clone();
         let own = NodeId::from(&key.public_key());
         let table = Table::new(own, config.table, seed.derive("table", 0).jitter(), now.mono);
         let mut discovery = Self {
-            local: config.local_record(now.unix),
+            local: config.local_record(None, now.unix)?,
             gate: Gate::new(&seed.derive("gate", 0)),
             bonds: Bonds::new(seed.derive("bonds", 0).jitter()),
             requests: Requests::default(),
@@ -89,7 +89,7 @@ impl Discovery {
         };
         discovery.open();
         discovery.settle();
-        discovery
+        Ok(discovery)
     }
 
     /// The key's id.
@@ -138,14 +138,10 @@ impl Discovery {
                 break;
             }
         }
-        self.publish_record();
     }
 
-    /// Tells of a change of our record, and has its number kept.
-    fn publish_record(&mut self) {
-        if !self.local.refresh(self.now.unix) {
-            return;
-        }
+    /// Tells of a new record of ours, and has its number kept.
+    pub(super) fn publish_record(&mut self) {
         let record = Arc::clone(self.local.record());
         self.store(Operation::PutSequence { local: self.own, sequence: record.sequence() });
         self.tell(Event::LocalRecord(record));

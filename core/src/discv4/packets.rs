@@ -133,7 +133,9 @@ impl Discovery {
     fn state_endpoint(&mut self, from: &Sender, seen: Endpoint) {
         if let Some(ip) = seen.ip {
             let seen = SocketAddr::new(ip, seen.udp);
-            self.local.statement(from.source, seen, self.now.mono);
+            if self.local.add_statement(self.now.mono, from.ip(), seen).is_some() {
+                self.publish_record();
+            }
         }
     }
 

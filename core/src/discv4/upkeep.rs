@@ -68,6 +68,7 @@ impl Discovery {
 
     fn opened(&mut self) {
         self.upkeep.opening = None;
+        self.publish_record();
         self.refresh();
         self.begin_early_commands();
     }
@@ -78,9 +79,7 @@ impl Discovery {
                 for bond in bonds {
                     self.restore(&bond);
                 }
-                if let Some(sequence) = sequence {
-                    self.local.resume(sequence);
-                }
+                self.resume(sequence);
                 if !self.upkeep.is_open() {
                     self.opened();
                 }
@@ -98,6 +97,22 @@ impl Discovery {
                 self.seeded();
             }
             Reply::Written { .. } => {}
+        }
+    }
+
+    /// Goes on from the last record of an earlier run. The store may have been
+    /// late: then a newer number stands.
+    fn resume(&mut self, sequence: Option<u64>) {
+        let late = self.upkeep.is_open();
+        let Some(sequence) = sequence else { return };
+        if late && self.local_record().sequence() > sequence {
+            return;
+        }
+        if let Ok(local) = self.config.local_record(Some(sequence), self.now.unix) {
+            self.local = local;
+            if late {
+                self.publish_record();
+            }
         }
     }
 

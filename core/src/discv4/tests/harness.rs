@@ -116,12 +116,14 @@ impl Lone {
     pub(super) fn at_time(number: u32, now: Now, configure: impl FnOnce(&mut Config)) -> Self {
         let at = address(number);
         let mut config = Config::new(key(number.into()));
-        config.fallback = Some(at);
-        config.tcp = 30303;
+        let IpAddr::V4(ip) = at.ip() else { unreachable!() };
+        config.endpoints.fallback_ip4 = Some(ip);
+        config.endpoints.fallback_udp = at.port();
+        config.entries = config.entries.tcp(30303);
         configure(&mut config);
         let seed = Seed::from_number(number.into());
         let mut lone = Self {
-            machine: Checked::new(Discovery::new(config, &seed, now)),
+            machine: Checked::new(Discovery::new(config, &seed, now).unwrap()),
             at,
             now,
             sent: Vec::new(),

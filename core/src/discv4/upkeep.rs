@@ -14,7 +14,7 @@ use super::look_ups::For;
 use super::queries::{Caller, Question};
 use super::requests::Purpose;
 use super::{Discovery, Event};
-use crate::identity::{Contact, NodeId};
+use crate::identity::{Contact, LocalRecord, NodeId};
 use crate::kademlia::{Added, Liveness, Removed};
 use crate::limits;
 use crate::store::{Operation, Reply, StoredBond};
@@ -108,7 +108,9 @@ impl Discovery {
         if late && self.local_record().sequence() > sequence {
             return;
         }
-        if let Ok(local) = self.config.local_record(Some(sequence), self.now.unix) {
+        let (entries, endpoints) = (self.local.entries().clone(), *self.local.endpoints());
+        let (key, unix) = (self.key.clone(), self.now.unix);
+        if let Ok(local) = LocalRecord::new(key, Some(sequence), unix, entries, endpoints) {
             self.local = local;
             if late {
                 self.publish_record();
@@ -244,10 +246,11 @@ impl Discovery {
         if self.config.store {
             self.upkeep.refresh =
                 Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
+            let draw = self.look_ups.draw();
             self.store(Operation::Seeds {
                 count: limits::SEEDS,
                 max_age: limits::SEED_MAX_AGE,
-                draw: self.look_ups.draw(),
+                draw,
             });
             self.add_bootnodes();
         } else {

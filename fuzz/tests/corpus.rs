@@ -50,10 +50,12 @@ macro_rules! replay {
 replay!(
     ack,
     auth,
+    datagram,
     disconnect,
     enode,
     frames,
     hello,
+    packet,
     session_accept,
     session_chunks,
     session_dial,

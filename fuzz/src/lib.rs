@@ -25,6 +25,7 @@ pub mod ack;
 pub mod auth;
 pub mod datagram;
 pub mod disconnect;
+pub mod discovery;
 pub mod enode;
 pub mod frames;
 pub mod hello;
@@ -39,11 +40,12 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 13] = [
+pub const TARGETS: [(&str, Run); 14] = [
     ("ack", ack::run),
     ("auth", auth::run),
     ("datagram", datagram::run),
     ("disconnect", disconnect::run),
+    ("discovery", discovery::run),
     ("enode", enode::run),
     ("frames", frames::run),
     ("hello", hello::run),

@@ -52,6 +52,7 @@ replay!(
     auth,
     datagram,
     disconnect,
+    discovery,
     enode,
     frames,
     hello,

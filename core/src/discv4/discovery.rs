@@ -136,7 +136,7 @@ impl Discovery {
                 self.conclude(query, outcome);
             } else if let Some((caller, nodes)) = self.look_ups.next_done() {
                 self.looked_up(caller, nodes);
-            } else {
+            } else if !self.begin_what_is_due() {
                 break;
             }
         }

@@ -80,13 +80,16 @@ fn bytes(hex: &str) -> Vec<u8> {
 /// each side names one.
 fn means(error: RecordError, words: &str) -> bool {
     match error {
-        RecordError::TooLarge
-        | RecordError::IncompleteList
-        | RecordError::DuplicateKey
-        | RecordError::UnsortedKeys => words == error.to_string(),
+        RecordError::IncompleteList | RecordError::DuplicateKey | RecordError::UnsortedKeys => {
+            words == error.to_string()
+        }
         // What is missing may as well be what is there and no item.
         RecordError::IncompletePair => words == error.to_string() || words.starts_with("rlp: "),
-        RecordError::Rlp(_) | RecordError::TrailingBytes => !words.is_empty(),
+        // We count all bytes before we read them, geth those of the first item,
+        // and looks for more at the end.
+        RecordError::TooLarge | RecordError::Rlp(_) | RecordError::TrailingBytes => {
+            !words.is_empty()
+        }
         RecordError::Signature | RecordError::Scheme | RecordError::MissingScheme => {
             words == "invalid signature on node record"
         }

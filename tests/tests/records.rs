@@ -2,6 +2,7 @@
 //!
 //! Both take and refuse the same bytes and find the same in them, but for the
 //! differences that [`justified`] names. There we do as geth does.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::identity::{Entries, Record, RecordBuilder, RecordError, UnverifiedRecord};

@@ -280,7 +280,7 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         writer.write(once(flipped.word(40).raw(&[1])));
     }
     for odd in [&[][..], &[1; 97], &[1; 98], &[0xC0; 1280], &[0; 1300]] {
-        writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[0]).payload(odd)));
+        writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[0]).bytes(odd)));
         writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[1]).bytes(odd)));
     }
 }

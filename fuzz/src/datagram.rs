@@ -56,21 +56,25 @@ pub fn run(data: &[u8]) {
         clock.unix = clock.unix.saturating_add(Duration::from_secs(tape.number().min(1 << 40)));
         let datagram = datagram(&mut tape);
         let times = if tape.yes() { u32::from(tape.byte()) * 4 } else { 1 };
-        for _ in 0..times {
+        for time in 0..times {
             seen += 1;
             let result = gate.check(clock, source, &datagram, &known);
             if let Ok(unverified) = &result {
-                must_pass(&datagram, clock.unix);
-                assert_eq!(unverified.datagram()[..], datagram[..]);
-                assert_eq!(unverified.source().ip(), source.ip().to_canonical());
-                assert_eq!(unverified.hash()[..], datagram[..32]);
+                if time == 0 {
+                    must_pass(&datagram, clock.unix);
+                    assert_eq!(unverified.datagram()[..], datagram[..]);
+                    assert_eq!(unverified.source().ip(), source.ip().to_canonical());
+                    assert_eq!(unverified.hash()[..], datagram[..32]);
+                }
                 *passed.entry(unverified.source().ip()).or_default() += 1;
             }
             // Verification depends on nothing else, and costs much.
             let result =
                 result.and_then(|it| if times == 1 { verify(it).map(drop) } else { Ok(()) });
             if let Err(reason) = result {
-                check(reason, &datagram, source);
+                if time == 0 {
+                    check(reason, &datagram, source);
+                }
                 drops.count(reason);
             }
         }
@@ -83,7 +87,7 @@ pub fn run(data: &[u8]) {
 /// Any bytes, or ones that are right up to some point.
 fn datagram(tape: &mut Tape<'_>) -> Vec<u8> {
     match tape.choice(4) {
-        0 => tape.payload(),
+        0 => tape.bytes().to_vec(),
         1 => hashed(tape.bytes()),
         2 => signed(tape.byte(), tape.bytes(), &keys::secret(keys::THEIRS)),
         _ => {

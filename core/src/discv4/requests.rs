@@ -5,7 +5,7 @@
 //! ENR response must name the hash of the request besides. Neighbours name
 //! nothing, so no two find-node requests to one node are under way at once.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -93,7 +93,9 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
-    tokens: BTreeMap<[u8; 32], u64>,
+    /// Two pings within a second are one packet, if they go to one endpoint: so
+    /// a token may be that of several.
+    tokens: BTreeSet<([u8; 32], u64)>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,
     next: u64,
@@ -117,8 +119,8 @@ impl Requests {
 
     /// Whether an answer of this kind that names this hash is awaited from there.
     pub(super) fn awaits(&self, ip: IpAddr, kind: Kind, token: &[u8; 32]) -> bool {
-        let request = self.tokens.get(token).and_then(|number| self.requests.get(number));
-        request.is_some_and(|request| request.to.ip() == ip && request.asked.answer() == kind)
+        let is_it = |request: &Request| request.to.ip() == ip && request.asked.answer() == kind;
+        self.by_token(token).any(|(_, request)| is_it(request))
     }
 
     /// Whether neighbours are awaited from this address.
@@ -137,7 +139,7 @@ impl Requests {
         self.next += 1;
         self.proofs += usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.insert(*token, number);
+            self.tokens.insert((*token, number));
         }
         match request.asked {
             Asked::Ping { .. } => {
@@ -155,7 +157,7 @@ impl Requests {
         let request = self.requests.remove(&number)?;
         self.proofs -= usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.remove(token);
+            self.tokens.remove(&(*token, number));
         }
         match request.asked {
             Asked::Ping { .. } => forget(&mut self.pings, &(request.id, request.to), number),
@@ -189,10 +191,15 @@ impl Requests {
         token: &[u8],
         is_kind: impl Fn(&Asked) -> bool,
     ) -> Option<Request> {
-        let number = *self.tokens.get(token)?;
-        let request = self.requests.get(&number)?;
-        (request.is_with(id, ip) && is_kind(&request.asked)).then_some(())?;
+        let token = token.try_into().ok()?;
+        let is_it = |request: &Request| request.is_with(id, ip) && is_kind(&request.asked);
+        let (number, _) = self.by_token(token).find(|(_, request)| is_it(request))?;
         self.remove(number)
+    }
+
+    fn by_token(&self, token: &[u8; 32]) -> impl Iterator<Item = (u64, &Request)> {
+        let numbers = self.tokens.range((*token, 0)..=(*token, u64::MAX));
+        numbers.filter_map(|(_, number)| Some((*number, self.requests.get(number)?)))
     }
 
     /// The request that neighbours answer, which goes on until it is

@@ -16,9 +16,18 @@ pub struct OperationId(pub u64);
 #[non_exhaustive]
 #[allow(missing_docs)]
 pub enum Operation {
-    Open { local: NodeId },
-    Seeds { count: usize, max_age: Duration, draw: [u8; 32] },
-    PutSequence { local: NodeId, sequence: u64 },
+    Open {
+        local: NodeId,
+    },
+    Seeds {
+        count: usize,
+        max_age: Duration,
+        draw: [u8; 32],
+    },
+    PutSequence {
+        local: NodeId,
+        sequence: u64,
+    },
     PutContact(Contact),
     PutTimes {
         id: NodeId,

@@ -278,6 +278,69 @@ pub const ENDPOINT_STATEMENTS_MIN: usize = 10;
 /// [`ENDPOINT_STATEMENT_LIFE`] unless someone is flooding it.
 pub const ENDPOINT_STATEMENTS: usize = 256;
 
+// The Kademlia table.
+
+/// Entries of a bucket. geth `bucketSize`.
+pub const BUCKET_ENTRIES: usize = 16;
+
+/// Nodes that wait for an entry of a full bucket to die. geth `maxReplacements`.
+pub const BUCKET_REPLACEMENTS: usize = 10;
+
+/// Buckets: one for each of the sixteen farthest log-distances, and one for all
+/// that is closer. geth `nBuckets`.
+pub const BUCKETS: usize = 17;
+
+/// Nodes of one subnet in a bucket, replacements included. geth `bucketIPLimit`.
+pub const SUBNET_IN_BUCKET: u16 = 2;
+
+/// Nodes of one subnet in the table, replacements included. geth `tableIPLimit`.
+pub const SUBNET_IN_TABLE: u16 = 10;
+
+/// Leading bits that the addresses of one subnet share, in either family. geth
+/// `bucketSubnet`, `tableSubnet`.
+pub const SUBNET_BITS: u8 = 24;
+
+/// Longest time between two pings to nodes that are new, have moved, or did not
+/// answer. geth `PingInterval`.
+pub const FAST_REVALIDATION: Duration = Duration::from_secs(3);
+
+/// Longest time between two pings to nodes that have answered. geth
+/// `slowRevalidationFactor`.
+pub const SLOW_REVALIDATION: Duration = Duration::from_secs(9);
+
+/// What the count of a node's answered pings is divided by when one is not. At
+/// 0 the node leaves the table. geth `handleResponse`.
+pub const SILENCE_DIVISOR: u32 = 3;
+
+/// Answered pings after which a node is stored; more than these. geth
+/// `handleResponse`.
+pub const CHECKS_BEFORE_STORE: u32 = 5;
+
+/// Results of pings that are awaited though their nodes have left the table.
+/// Ours: nodes leave so only by failing to answer other requests.
+pub const FORGOTTEN_CHECKS: usize = 64;
+
+/// Entries of a bucket from which on a node that fails to answer find-node
+/// requests leaves it. geth: a quarter of a bucket, for the sake of small networks.
+pub const BUCKET_ENTRIES_WORTH_DROPPING: usize = BUCKET_ENTRIES / 4;
+
+/// Shortest time between two refreshes of the table. geth: half of
+/// `RefreshInterval`, 30 min.
+pub const REFRESH_INTERVAL_MIN: Duration = Duration::from_secs(15 * 60);
+
+/// What is added to it at most, at random. geth.
+pub const REFRESH_INTERVAL_SPREAD: Duration = Duration::from_secs(15 * 60);
+
+/// Queries of one look-up under way at once. Kademlia's α, geth `alpha`.
+pub const LOOK_UP_CONCURRENCY: usize = 3;
+
+/// Queries of one look-up. Ours: an honest network of millions takes some 40;
+/// one who has made thousands of ids could go on revealing closer ones.
+pub const LOOK_UP_QUERIES: usize = 128;
+
+/// Nodes that one look-up tells apart: those it began with, and all answers.
+pub const LOOK_UP_SEEN: usize = NEIGHBORS * (1 + LOOK_UP_QUERIES);
+
 // Discovery v4: between machine, socket and application.
 
 /// Bytes of received datagrams that the system is asked to keep for us, and of

@@ -6,10 +6,13 @@
 use std::path::PathBuf;
 use std::{env, fs, io};
 
+use devp2p_core::discv4::{
+    Endpoint, EnrRequest, EnrResponse, FindNode, Neighbor, Neighbors, Packet, Ping, Pong, encode,
+};
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_fuzz::script::{proper_hello, step};
 use devp2p_fuzz::session_pair::step as pair;
-use devp2p_fuzz::{rlp, tape};
+use devp2p_fuzz::{packet, rlp, tape};
 
 fn main() -> io::Result<()> {
     let folder: PathBuf = env::args_os().nth(1).expect("usage: seeds FOLDER").into();
@@ -26,6 +29,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     handshake_packets(&mut seeds);
     payloads(&mut seeds);
     frames(&mut seeds);
+    discovery(&mut seeds);
     for target in ["session_dial", "session_accept"] {
         sessions(&mut seeds, target);
     }
@@ -216,6 +220,69 @@ fn frames(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     writer
         .write(message(Input::new(&[0, 2, 3, 0, 0, 1]).raw(&[0; 13]).payload(&[1; 40]).raw(&[0])));
     writer.write(message(Input::new(&[0, 2])).raw(&[4]).bytes(&[5; 40]));
+}
+
+/// EIP-778's example.
+const RECORD: &str = "f884b8407098ad865b00a582051940cb9cf36836572411a47278783077011599ed5cd16b\
+    76f2635f4e234738f30813a89eb9137e3e3df5266e3a1f11df72ecf1145ccb9c01826964827634826970847f00\
+    000189736563703235366b31a103ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd31\
+    388375647082765f";
+
+fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let to = Endpoint { ip: Some([1, 2, 3, 4].into()), udp: 30303, tcp: 0 };
+    let expiration = packet::now().unix.as_secs() + 20;
+    let ping = Ping { version: 4, from: to, to, expiration, enr_sequence: Some(1) };
+    let pong = Pong { to, ping_hash: [0xAA; 32], expiration, enr_sequence: None };
+    let node = |key| Neighbor { ip: to.ip, udp: 1, tcp: 2, public_key: [key; 64] };
+    let key = devp2p_fuzz::keys::secret(2);
+    let bodies = [
+        Packet::Ping(ping),
+        Packet::Pong(pong),
+        Packet::FindNode(FindNode { target: [7; 64], expiration }),
+        Packet::Neighbors(Neighbors { nodes: (0..12).map(node).collect(), expiration }),
+        Packet::EnrRequest(EnrRequest { expiration }),
+        Packet::EnrResponse(EnrResponse { request_hash: [0xAA; 32], record: unhex(RECORD) }),
+    ]
+    .map(|packet| encode(&packet, &key).bytes.slice(98..));
+
+    let mut writer = Writer { seeds, target: "packet" };
+    for (kind, body) in (0..6).zip(&bodies) {
+        writer.write(Input::new(&[kind, 0]).raw(body));
+        writer.write(Input::new(&[kind, 0]).raw(body).raw(b"more"));
+        writer.write(Input::new(&[kind, 0]).raw(&body[..body.len() - 1]));
+        let items = Input::new(&[kind, 1, 3, 1, 9, 2, 2, 1, 5, 1, 6, 0]).bytes(b"text");
+        writer.write(items);
+        for filling in [0, 1, 4, 0xAA] {
+            writer.write(Input::new(&[kind, 2]).raw(&[filling; 400]));
+        }
+    }
+
+    let mut writer = Writer { seeds, target: "datagram" };
+    // Who is proven; then source, port, time, direction of time, seconds.
+    let from =
+        |input: Input, source: u8, later| input.raw(&[source]).word(30303).word(later).raw(&[1, 0]);
+    let once = |input: Input| input.raw(&[0]);
+    for (code, body) in (1..).zip(&bodies) {
+        let mut input = Input::new(&[0b0000_0100]);
+        for source in 0..10 {
+            let next = from(input, source, u16::from(source) * 100);
+            input = once(next.raw(&[2, code]).bytes(body));
+        }
+        writer.write(input);
+        // A flood by one that is proven, by one that is not, and from here.
+        for source in [0, 2, 4, 6] {
+            let flood = from(Input::new(&[0b0000_0100]), source, 1);
+            let flood = flood.raw(&[2, code]).bytes(body).raw(&[1, 200]);
+            let again = from(flood, source, 2).raw(&[2, code]).bytes(body);
+            writer.write(again.raw(&[1, 100]));
+        }
+        let flipped = from(Input::new(&[0]), 2, 0).raw(&[3, code - 1]).bytes(body);
+        writer.write(once(flipped.word(40).raw(&[1])));
+    }
+    for odd in [&[][..], &[1; 97], &[1; 98], &[0xC0; 1280], &[0; 1300]] {
+        writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[0]).bytes(odd)));
+        writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[1]).bytes(odd)));
+    }
 }
 
 fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {

@@ -23,10 +23,13 @@ pub mod tape;
 
 pub mod ack;
 pub mod auth;
+pub mod datagram;
 pub mod disconnect;
+pub mod discovery;
 pub mod enode;
 pub mod frames;
 pub mod hello;
+pub mod packet;
 pub mod session_accept;
 pub mod session_chunks;
 pub mod session_dial;
@@ -37,13 +40,16 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 11] = [
+pub const TARGETS: [(&str, Run); 14] = [
     ("ack", ack::run),
     ("auth", auth::run),
+    ("datagram", datagram::run),
     ("disconnect", disconnect::run),
+    ("discovery", discovery::run),
     ("enode", enode::run),
     ("frames", frames::run),
     ("hello", hello::run),
+    ("packet", packet::run),
     ("session_accept", session_accept::run),
     ("session_chunks", session_chunks::run),
     ("session_dial", session_dial::run),

@@ -50,10 +50,13 @@ macro_rules! replay {
 replay!(
     ack,
     auth,
+    datagram,
     disconnect,
+    discovery,
     enode,
     frames,
     hello,
+    packet,
     session_accept,
     session_chunks,
     session_dial,

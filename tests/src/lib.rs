@@ -4,6 +4,7 @@
 
 pub mod conformance;
 pub mod enode;
+pub mod records;
 pub mod transcript;
 
 /// The README's examples compile and run.

@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::identity::{Contact, RecordError};
+use crate::identity::{Contact, LocalEndpoints, RecordBuilder, RecordError};
 
 /// Names a request. The caller chooses it and does not use it twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,6 +34,11 @@ pub enum Command {
     /// Nodes met on a random walk that this has not answered before; waits
     /// until there are some. [`Answer::Contacts`], not empty.
     RandomNodes,
+    /// From now on this is what is known of our own endpoint: [`Answer::Done`].
+    SetEndpoints(LocalEndpoints),
+    /// From now on our record says this besides our endpoint: [`Answer::Done`],
+    /// or [`RequestError::BadRecord`] if there is no room for it.
+    SetEntries(RecordBuilder),
     /// Give an earlier request up; it is answered with
     /// [`RequestError::Cancelled`], unless it has been answered already.
     Cancel(RequestId),
@@ -49,7 +54,7 @@ pub enum Answer {
     Contact(Contact),
     /// Some nodes.
     Contacts(Vec<Contact>),
-    /// There is nothing to say: the answer to [`Command::Cancel`].
+    /// It is done, and there is nothing to say.
     Done,
     /// It failed.
     Failed(RequestError),
@@ -77,7 +82,7 @@ pub enum RequestError {
     Own,
     /// No answer came in time.
     Timeout,
-    /// The record that came is none.
+    /// The record that came is none; or our own cannot be.
     BadRecord(RecordError),
     /// The record that came is another node's.
     WrongIdentity,

@@ -6,7 +6,7 @@ use super::look_ups::For;
 use super::queries::{Caller, Outcome, Question};
 use super::requests::Purpose;
 use super::{Answer, Command, Discovery, RequestError, RequestId};
-use crate::identity::Contact;
+use crate::identity::{Contact, RecordError};
 use crate::limits;
 
 /// A command that is not answered yet, and what it waits for.
@@ -41,10 +41,21 @@ pub(super) enum Resolve {
 
 impl Discovery {
     pub(super) fn on_command(&mut self, id: RequestId, command: Command) {
-        if let Command::Cancel(other) = command {
-            self.cancel(other);
-            return self.answer(id, Answer::Done);
-        }
+        let command = match command {
+            Command::Cancel(other) => {
+                self.cancel(other);
+                return self.answer(id, Answer::Done);
+            }
+            Command::SetEndpoints(endpoints) => {
+                let changed = self.local.set_endpoints(self.now.mono, endpoints);
+                return self.change_record(id, Ok(changed));
+            }
+            Command::SetEntries(entries) => {
+                let changed = self.local.set_entries(self.now.mono, entries);
+                return self.change_record(id, changed);
+            }
+            command => command,
+        };
         let busy = self.commands.len() >= limits::DISCOVERY_COMMANDS;
         if busy || self.commands.contains_key(&id) {
             return self.answer(id, Answer::Failed(RequestError::Busy));
@@ -55,6 +66,19 @@ impl Discovery {
         }
         if let Err(error) = self.begin(id, command) {
             self.answer(id, Answer::Failed(error));
+        }
+    }
+
+    fn change_record(&mut self, id: RequestId, changed: Result<Option<u64>, RecordError>) {
+        match changed {
+            Ok(changed) => {
+                // Before it is open the record gets another number yet.
+                if changed.is_some() && self.upkeep.is_open() {
+                    self.publish_record();
+                }
+                self.answer(id, Answer::Done);
+            }
+            Err(error) => self.answer(id, Answer::Failed(RequestError::BadRecord(error))),
         }
     }
 
@@ -105,7 +129,8 @@ impl Discovery {
                 self.look_ups.walker.ask(id);
                 Pending::Walk
             }
-            Command::Cancel(_) => return Ok(()),
+            // They wait for nothing.
+            Command::Cancel(_) | Command::SetEndpoints(_) | Command::SetEntries(_) => return Ok(()),
         };
         self.commands.insert(id, pending);
         self.serve_walker();

@@ -6,12 +6,10 @@ use core::net::IpAddr;
 use super::Neighbor;
 use crate::crypto::SecretKey;
 use crate::identity::{
-    Contact, LocalEndpoints, LocalRecord, NetRestrict, RecordBuilder, RecordError,
-    check_relay_address,
+    Contact, LocalEndpoints, NetRestrict, RecordBuilder, check_relay_address,
 };
 use crate::kademlia::TableConfig;
 use crate::limits;
-use crate::time::UnixTime;
 
 /// How [`Discovery`](super::Discovery) is to run.
 #[derive(Clone, Debug)]
@@ -47,15 +45,6 @@ impl Config {
             net_restrict: None,
             table: TableConfig::default(),
         }
-    }
-
-    /// Our first record, after the one of which the store knows.
-    pub(super) fn local_record(
-        &self,
-        stored: Option<u64>,
-        now: UnixTime,
-    ) -> Result<LocalRecord, RecordError> {
-        LocalRecord::new(self.key.clone(), stored, now, self.entries.clone(), self.endpoints)
     }
 
     /// The contact that a neighbour in an answer from `sender` is, if it is to

@@ -66,9 +66,11 @@ impl Discovery {
     pub fn new(config: Config, seed: &Seed, now: Now) -> Result<Self, RecordError> {
         let key = config.key.clone();
         let own = NodeId::from(&key.public_key());
+        let (entries, endpoints) = (config.entries.clone(), config.endpoints);
+        let local = LocalRecord::new(key.clone(), None, now.unix, entries, endpoints)?;
         let table = Table::new(own, config.table, seed.derive("table", 0).jitter(), now.mono);
         let mut discovery = Self {
-            local: config.local_record(None, now.unix)?,
+            local,
             gate: Gate::new(&seed.derive("gate", 0)),
             bonds: Bonds::new(seed.derive("bonds", 0).jitter()),
             requests: Requests::default(),
@@ -134,7 +136,7 @@ impl Discovery {
                 self.conclude(query, outcome);
             } else if let Some((caller, nodes)) = self.look_ups.next_done() {
                 self.looked_up(caller, nodes);
-            } else {
+            } else if !self.begin_what_is_due() {
                 break;
             }
         }

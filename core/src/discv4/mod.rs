@@ -29,6 +29,8 @@ mod packet;
 mod packets;
 mod queries;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod upkeep;
 #[cfg(test)]

@@ -188,9 +188,11 @@ impl fmt::Display for Kind {
 /// Whether an expiration, as it travels, is past at `now`.
 ///
 /// As geth we take it for a signed number: geth's own tests send what is past
-/// as 2^64 less a time to come.
+/// as 2^64 less a time to come. What geth's clock, which begins in the year 1,
+/// cannot hold is past as well.
 pub fn is_expired(expiration: u64, now: UnixTime) -> bool {
-    i64::try_from(expiration).is_err() || UnixTime::from_secs(expiration) < now
+    const LATEST: u64 = i64::MAX as u64 - 62_135_596_800;
+    expiration > LATEST || UnixTime::from_secs(expiration) < now
 }
 
 #[cfg(test)]
@@ -207,9 +209,23 @@ mod tests {
         assert!(is_expired(1, now));
         assert!(is_expired(u64::MAX, now));
         assert!(is_expired(1 << 63, now));
-        assert!(!is_expired(i64::MAX as u64, now));
         assert!(!is_expired(0, UnixTime::EPOCH));
         assert!(is_expired(u64::MAX, UnixTime::EPOCH));
+    }
+
+    #[test]
+    fn the_farthest_future_is_past_as_for_geth() {
+        // What `v4wire.Expired` says of these.
+        for (expiration, expired) in [
+            (9_223_371_974_719_179_006, false),
+            (9_223_371_974_719_179_007, false),
+            (9_223_371_974_719_179_008, true),
+            (i64::MAX as u64, true),
+            (1 << 63, true),
+        ] {
+            let now = UnixTime::from_secs(1_700_000_000);
+            assert_eq!(is_expired(expiration, now), expired, "{expiration}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::look_ups::For;
 use super::queries::{Caller, Question};
 use super::requests::Purpose;
 use super::{Discovery, Event};
-use crate::identity::{Contact, NodeId};
+use crate::identity::{Contact, LocalRecord, NodeId};
 use crate::kademlia::{Added, Liveness, Removed};
 use crate::limits;
 use crate::store::{Operation, Reply, StoredBond};
@@ -108,7 +108,9 @@ impl Discovery {
         if late && self.local_record().sequence() > sequence {
             return;
         }
-        if let Ok(local) = self.config.local_record(Some(sequence), self.now.unix) {
+        let (entries, endpoints) = (self.local.entries().clone(), *self.local.endpoints());
+        let (key, unix) = (self.key.clone(), self.now.unix);
+        if let Ok(local) = LocalRecord::new(key, Some(sequence), unix, entries, endpoints) {
             self.local = local;
             if late {
                 self.publish_record();
@@ -133,16 +135,27 @@ impl Discovery {
         if matches!(self.upkeep.refresh, Refresh::Seeding(until) if until <= now) {
             self.seeded();
         }
-        if self.table.refresh_deadline().is_some_and(|at| at <= now) || self.rescue_is_due() {
+        if self.table.refresh_deadline().is_some_and(|at| at <= now) {
             self.refresh();
         }
         self.revalidate();
-        self.walk();
         if self.upkeep.next_sweep <= now {
             self.upkeep.next_sweep = now + limits::STORE_EXPIRE_INTERVAL;
             self.bonds.expire(now);
             self.store(Operation::Expire);
         }
+    }
+
+    /// Begins what became due by something else than time. Says whether it did.
+    pub(super) fn begin_what_is_due(&mut self) -> bool {
+        if !self.upkeep.is_open() {
+            return false;
+        }
+        if self.rescue_is_due() {
+            self.refresh();
+            return true;
+        }
+        self.walk()
     }
 
     pub(super) fn upkeep_deadline(&self) -> Option<Deadline> {
@@ -244,10 +257,11 @@ impl Discovery {
         if self.config.store {
             self.upkeep.refresh =
                 Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
+            let draw = self.look_ups.draw();
             self.store(Operation::Seeds {
                 count: limits::SEEDS,
                 max_age: limits::SEED_MAX_AGE,
-                draw: self.look_ups.draw(),
+                draw,
             });
             self.add_bootnodes();
         } else {
@@ -310,16 +324,18 @@ impl Discovery {
 
     // The random walk.
 
-    fn walk(&mut self) {
+    fn walk(&mut self) -> bool {
         let now = self.now.mono;
-        if self.look_ups.walker.next_step().is_some_and(|at| at <= now) {
-            let target = self.look_ups.random_target();
-            self.look_ups.walker.step(now, true);
-            if self.look_up(target, For::Walk).is_none() {
-                self.look_ups.walker.arrived();
-            }
-            self.serve_walker();
+        if self.look_ups.walker.next_step().is_none_or(|at| at > now) {
+            return false;
         }
+        let target = self.look_ups.random_target();
+        self.look_ups.walker.step(now, true);
+        if self.look_up(target, For::Walk).is_none() {
+            self.look_ups.walker.arrived();
+        }
+        self.serve_walker();
+        true
     }
 
     // The store.

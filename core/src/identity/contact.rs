@@ -109,6 +109,24 @@ impl Contact {
         (port != 0).then_some(SocketAddr::new(ip, port))
     }
 
+    /// The same node, still with the record that it signed, where `seen` says.
+    pub(crate) fn moved_to(&self, seen: &Self) -> Self {
+        Self { ip: seen.ip, udp: seen.udp, tcp: seen.tcp, ..self.clone() }
+    }
+
+    /// Whether packets go to the same place.
+    pub(crate) fn has_endpoint_of(&self, other: &Self) -> bool {
+        (self.ip, self.udp) == (other.ip, other.udp)
+    }
+
+    /// Whether the record, if there is one, names this very endpoint.
+    pub(crate) fn is_where_signed(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| {
+            let endpoint = record.endpoint();
+            (endpoint.ip, endpoint.udp) == (self.ip, self.udp)
+        })
+    }
+
     /// Whether discovery can begin with this node: it has an address, which is
     /// specified and no multicast, and a UDP port. geth `ValidateComplete`.
     pub fn check_complete(&self) -> Result<(), Incomplete> {

@@ -64,6 +64,12 @@ impl NodeId {
         self.distance(a).cmp(&self.distance(b))
     }
 
+    /// The first 64 bits.
+    pub(crate) const fn prefix(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// How many bits the distance has: 256 less the bits both ids begin with,
     /// so 0 for equal ids and 256 for ids that differ in the first bit. geth
     /// `LogDist`.

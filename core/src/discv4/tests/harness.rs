@@ -267,9 +267,6 @@ impl World {
         }
     }
 
-    pub(super) fn now(&self) -> Now {
-        self.now
-    }
 
     pub(super) fn add(&mut self, configure: impl FnOnce(&mut Config)) -> usize {
         let number = u32::try_from(self.nodes.len()).unwrap();

@@ -31,18 +31,20 @@ fn discovery(number: u64, bound: &str) -> Watched {
 /// Executes what it wants done, and gives what is for the application.
 fn execute(discovery: &mut Watched, now: Now) -> Vec<Event> {
     let mut events = Vec::new();
-    while let Some(event) = discovery.poll_event() {
-        if let Event::Verify(packet) = event {
-            // The machine takes no input before it is drained.
-            while let Some(event) = discovery.poll_event() {
-                events.push(event);
-            }
+    let mut packets = VecDeque::new();
+    loop {
+        let Some(event) = discovery.poll_event() else {
+            // Only now that it is drained does it take an input.
+            let Some(packet) = packets.pop_front() else { return events };
             discovery.verified(now, verify(packet));
+            continue;
+        };
+        if let Event::Verify(packet) = event {
+            packets.push_back(packet);
         } else {
             events.push(event);
         }
     }
-    events
 }
 
 /// Takes all that it wants sent.
@@ -68,14 +70,15 @@ fn two_of_them_ping_each_other() {
     let mut answer = None;
     for turn in 0..6 {
         let [(first, address), (second, _)] = &mut pair;
-        for event in execute(first, at(turn)) {
+        let mut events = execute(first, at(turn));
+        for (_, datagram) in sends(first) {
+            second.datagram(at(turn), address.parse().unwrap(), &datagram);
+            events.append(&mut execute(second, at(turn)));
+        }
+        for event in events {
             if let Event::Answer(RequestId(7), result) = event {
                 answer = Some(result);
             }
-        }
-        for (_, datagram) in sends(first) {
-            second.datagram(at(turn), address.parse().unwrap(), &datagram);
-            execute(second, at(turn));
         }
         pair.swap(0, 1);
     }
@@ -98,10 +101,11 @@ fn a_socket_of_ipv6_gets_mapped_addresses_and_the_machine_the_plain_ones() {
     let mut other = self::discovery(2, "127.0.0.1:2222");
     other.datagram(at(2), "127.0.0.1:1111".parse().unwrap(), &ping.1);
     execute(&mut other, at(2));
+    let mut events = Vec::new();
     for (_, datagram) in sends(&mut other) {
         discovery.datagram(at(3), ping.0, &datagram);
+        events.append(&mut execute(&mut discovery, at(3)));
     }
-    let events = execute(&mut discovery, at(3));
     let pong = |event: &Event| matches!(event, Event::Answer(RequestId(1), Answer::Pong(_)));
     assert!(events.iter().any(pong), "{events:?}");
     assert_eq!(unmapped(ping.0), "127.0.0.1:2222".parse().unwrap());

@@ -5,7 +5,7 @@
 //! ENR response must name the hash of the request besides. Neighbours name
 //! nothing, so no two find-node requests to one node are under way at once.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -93,7 +93,9 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
-    tokens: BTreeMap<[u8; 32], u64>,
+    /// By hash. Requests that say the same to several nodes within a second, or
+    /// twice to one, are the same bytes and have the same hash.
+    tokens: BTreeSet<([u8; 32], u64)>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,
     next: u64,
@@ -117,8 +119,8 @@ impl Requests {
 
     /// Whether an answer of this kind that names this hash is awaited from there.
     pub(super) fn awaits(&self, ip: IpAddr, kind: Kind, token: &[u8; 32]) -> bool {
-        let request = self.tokens.get(token).and_then(|number| self.requests.get(number));
-        request.is_some_and(|request| request.to.ip() == ip && request.asked.answer() == kind)
+        let mut named = self.named(token).filter_map(|number| self.requests.get(&number));
+        named.any(|request| request.to.ip() == ip && request.asked.answer() == kind)
     }
 
     /// Whether neighbours are awaited from this address.
@@ -137,7 +139,7 @@ impl Requests {
         self.next += 1;
         self.proofs += usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.insert(*token, number);
+            self.tokens.insert((*token, number));
         }
         match request.asked {
             Asked::Ping { .. } => {
@@ -155,7 +157,7 @@ impl Requests {
         let request = self.requests.remove(&number)?;
         self.proofs -= usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.remove(token);
+            self.tokens.remove(&(*token, number));
         }
         match request.asked {
             Asked::Ping { .. } => forget(&mut self.pings, &(request.id, request.to), number),
@@ -189,10 +191,17 @@ impl Requests {
         token: &[u8],
         is_kind: impl Fn(&Asked) -> bool,
     ) -> Option<Request> {
-        let number = *self.tokens.get(token)?;
-        let request = self.requests.get(&number)?;
-        (request.is_with(id, ip) && is_kind(&request.asked)).then_some(())?;
+        let token = token.try_into().ok()?;
+        let number = self.named(token).find(|number| {
+            let request = self.requests.get(number);
+            request.is_some_and(|request| request.is_with(id, ip) && is_kind(&request.asked))
+        })?;
         self.remove(number)
+    }
+
+    /// The requests with this hash, oldest first.
+    fn named(&self, token: &[u8; 32]) -> impl Iterator<Item = u64> + '_ {
+        self.tokens.range((*token, 0)..=(*token, u64::MAX)).map(|(_, number)| *number)
     }
 
     /// The request that neighbours answer, which goes on until it is
@@ -316,5 +325,32 @@ mod tests {
         requests.audit().unwrap();
         assert!(requests.pong(&id, at(1, 1).ip(), &[2; 32]).is_some());
         assert!(requests.ping_to(&id, at(1, 1)).is_none());
+    }
+
+    /// An ENR request says nothing but its expiration, in seconds.
+    #[test]
+    fn requests_that_are_the_same_bytes_are_each_answered() {
+        let mut requests = Requests::default();
+        let record = |id, query| Request {
+            id: NodeId::new([id; 32]),
+            to: at(id, 1),
+            sent: Instant::ZERO,
+            asked: Asked::Record { token: [9; 32], query },
+        };
+        requests.insert(record(1, 1));
+        requests.insert(record(2, 2));
+        requests.insert(record(1, 3));
+        requests.audit().unwrap();
+        let query = |request: Option<Request>| match request?.asked {
+            Asked::Record { query, .. } => Some(query),
+            Asked::Ping { .. } | Asked::Neighbors { .. } => None,
+        };
+        for (id, expected) in [(1, Some(1)), (1, Some(3)), (1, None), (2, Some(2)), (2, None)] {
+            let ip = at(id, 1).ip();
+            assert_eq!(requests.awaits(ip, Kind::EnrResponse, &[9; 32]), expected.is_some());
+            let answered = requests.record(&NodeId::new([id; 32]), ip, &[9; 32]);
+            assert_eq!(query(answered), expected);
+            requests.audit().unwrap();
+        }
     }
 }

@@ -324,4 +324,31 @@ mod tests {
         assert!(requests.pong(&id, at(1, 1).ip(), &[2; 32]).is_some());
         assert!(requests.ping_to(&id, at(1, 1)).is_none());
     }
+
+    /// An ENR request says nothing but its expiration, in seconds.
+    #[test]
+    fn requests_that_are_the_same_bytes_are_each_answered() {
+        let mut requests = Requests::default();
+        let record = |id, query| Request {
+            id: NodeId::new([id; 32]),
+            to: at(id, 1),
+            sent: Instant::ZERO,
+            asked: Asked::Record { token: [9; 32], query },
+        };
+        requests.insert(record(1, 1));
+        requests.insert(record(2, 2));
+        requests.insert(record(1, 3));
+        requests.audit().unwrap();
+        let query = |request: Option<Request>| match request?.asked {
+            Asked::Record { query, .. } => Some(query),
+            Asked::Ping { .. } | Asked::Neighbors { .. } => None,
+        };
+        for (id, expected) in [(1, Some(1)), (1, Some(3)), (1, None), (2, Some(2)), (2, None)] {
+            let ip = at(id, 1).ip();
+            assert_eq!(requests.awaits(ip, Kind::EnrResponse, &[9; 32]), expected.is_some());
+            let answered = requests.record(&NodeId::new([id; 32]), ip, &[9; 32]);
+            assert_eq!(query(answered), expected);
+            requests.audit().unwrap();
+        }
+    }
 }

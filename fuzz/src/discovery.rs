@@ -162,9 +162,7 @@ impl World {
                 let nodes = (0..tape.choice(13)).map(|_| Neighbor::from(&contact(tape.byte())));
                 Packet::Neighbors(Neighbors { nodes: nodes.collect(), expiration })
             }
-            _ => {
-                Packet::Pong(Pong { to: at, ping_hash: [0; 32], expiration, enr_sequence: None })
-            }
+            _ => Packet::Pong(Pong { to: at, ping_hash: [0; 32], expiration, enr_sequence: None }),
         }
     }
 

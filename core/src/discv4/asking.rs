@@ -6,9 +6,7 @@ use core::net::SocketAddr;
 use super::look_ups::{For, LookUp};
 use super::queries::{Caller, Outcome, Query, Question};
 use super::requests::{Asked, Purpose, Request};
-use super::{
-    Answer, Discovery, Endpoint, EnrRequest, FindNode, Packet, Ping, RequestError,
-};
+use super::{Answer, Discovery, Endpoint, EnrRequest, FindNode, Packet, Ping, RequestError};
 use crate::identity::{Contact, NodeId};
 use crate::kademlia::{Liveness, Lookup};
 use crate::limits;
@@ -90,12 +88,7 @@ impl Discovery {
             Question::Neighbors(target) => {
                 let find = FindNode { target, expiration: self.expiration() };
                 self.send(to, &Packet::FindNode(find));
-                Asked::Neighbors {
-                    query: number,
-                    found: Vec::new(),
-                    received: 0,
-                    answered: false,
-                }
+                Asked::Neighbors { query: number, found: Vec::new(), received: 0, answered: false }
             }
             Question::Record => {
                 let request = EnrRequest { expiration: self.expiration() };

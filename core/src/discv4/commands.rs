@@ -220,9 +220,8 @@ impl Discovery {
         let Some(Pending::Resolve(contact, _)) = self.commands.get(&id) else { return };
         let contact = contact.clone();
         let found = nodes.iter().find(|node| node.id() == contact.id());
-        let asked = found.map(|node| {
-            self.query(node.clone(), Question::Record, Caller::Resolve(id))
-        });
+        let asked =
+            found.map(|node| self.query(node.clone(), Question::Record, Caller::Resolve(id)));
         match asked {
             Some(Ok(query)) => {
                 self.commands.insert(id, Pending::Resolve(contact, Resolve::Found(query)));

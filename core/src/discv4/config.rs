@@ -5,9 +5,7 @@ use core::net::IpAddr;
 
 use super::Neighbor;
 use crate::crypto::SecretKey;
-use crate::identity::{
-    Contact, LocalEndpoints, NetRestrict, RecordBuilder, check_relay_address,
-};
+use crate::identity::{Contact, LocalEndpoints, NetRestrict, RecordBuilder, check_relay_address};
 use crate::kademlia::TableConfig;
 use crate::limits;
 
@@ -52,7 +50,8 @@ impl Config {
     pub(super) fn believe(&self, sender: IpAddr, neighbor: &Neighbor) -> Option<Contact> {
         let ip = neighbor.ip?;
         let allowed = self.net_restrict.as_ref().is_none_or(|networks| networks.contains(ip));
-        if neighbor.udp <= limits::LOW_PORT || !allowed || check_relay_address(sender, ip).is_err() {
+        if neighbor.udp <= limits::LOW_PORT || !allowed || check_relay_address(sender, ip).is_err()
+        {
             return None;
         }
         let contact = neighbor.contact()?;

@@ -24,8 +24,8 @@ use super::requests::Requests;
 use super::traffic::Traffic;
 use super::upkeep::Upkeep;
 use super::{
-    Answer, Config, DropReason, Drops, Encoded, Event, Gate, Input, Kind, Output, Packet, RequestId,
-    Sources, encode,
+    Answer, Config, DropReason, Drops, Encoded, Event, Gate, Input, Kind, Output, Packet,
+    RequestId, Sources, encode,
 };
 use crate::crypto::SecretKey;
 use crate::entropy::Seed;
@@ -231,13 +231,18 @@ impl Machine for Discovery {
         if self.stopped {
             return;
         }
+        // Whatever comes: what was to happen before it happens before it.
+        if self.poll_timeout().is_some_and(|deadline| deadline.at <= self.now.mono) {
+            self.on_time();
+            self.settle();
+        }
         match input {
             Input::Datagram { source, bytes } => return self.on_datagram(source, bytes),
             Input::Verified(Ok(packet)) => self.on_packet(packet),
             Input::Verified(Err(reason)) => self.drops.count(reason),
             Input::Command(id, command) => self.on_command(id, command),
             Input::Store(reply) => self.on_store(reply),
-            Input::Timeout => self.on_time(),
+            Input::Timeout => {}
             Input::Stop => return self.stop(),
         }
         self.settle();
@@ -251,8 +256,7 @@ impl Machine for Discovery {
         if self.stopped {
             return None;
         }
-        let deadlines =
-            [self.requests.deadline(), self.queries.deadline(), self.upkeep_deadline()];
+        let deadlines = [self.requests.deadline(), self.queries.deadline(), self.upkeep_deadline()];
         deadlines.into_iter().fold(None, Deadline::sooner)
     }
 

@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use super::queries::Outcome;
 use super::RequestId;
+use super::queries::Outcome;
 use crate::entropy::Rng;
 use crate::identity::Contact;
 use crate::kademlia::Lookup;

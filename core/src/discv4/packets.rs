@@ -31,11 +31,8 @@ impl Sender {
 
 impl Discovery {
     pub(super) fn on_packet(&mut self, packet: Verified) {
-        let sender = Sender {
-            id: *packet.id(),
-            public_key: *packet.public_key(),
-            source: packet.source(),
-        };
+        let sender =
+            Sender { id: *packet.id(), public_key: *packet.public_key(), source: packet.source() };
         if sender.id == self.own {
             return self.drop_packet(DropReason::FromSelf);
         }
@@ -65,8 +62,7 @@ impl Discovery {
             enr_sequence: Some(self.local_record().sequence()),
         };
         self.send(from.source, &Packet::Pong(pong));
-        let node =
-            Contact::new(from.public_key, from.ip(), from.source.port(), ping.from.tcp);
+        let node = Contact::new(from.public_key, from.ip(), from.source.port(), ping.from.tcp);
         if self.bonds.is_proven(&from.id, from.ip(), self.now.mono) {
             self.bonds.ping(&from.id, from.ip(), self.now.mono);
             self.state_endpoint(from, ping.to);
@@ -143,9 +139,7 @@ impl Discovery {
         self.require_proof(from)?;
         let target = NodeId::hash_of(&find.target);
         let mut nodes = self.closest(&target, true);
-        nodes.retain(|node| {
-            node.ip().is_some_and(|ip| check_relay_address(from.ip(), ip).is_ok())
-        });
+        nodes.retain(|node| node.ip().is_some_and(|ip| check_relay_address(from.ip(), ip).is_ok()));
         for packet in split_neighbors(&nodes, self.expiration()) {
             self.send(from.source, &Packet::Neighbors(packet));
         }
@@ -202,11 +196,7 @@ impl Discovery {
         Ok(())
     }
 
-    fn on_enr_response(
-        &mut self,
-        from: &Sender,
-        response: &EnrResponse,
-    ) -> Result<(), DropReason> {
+    fn on_enr_response(&mut self, from: &Sender, response: &EnrResponse) -> Result<(), DropReason> {
         let request = self.requests.record(&from.id, from.ip(), &response.request_hash);
         let Some(Request { asked: Asked::Record { query, .. }, to, .. }) = request else {
             return Err(DropReason::Unsolicited);

@@ -93,8 +93,8 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
-    /// By hash. Requests that say the same to several nodes within a second, or
-    /// twice to one, are the same bytes and have the same hash.
+    /// Two pings within a second are one packet, if they go to one endpoint, and
+    /// two ENR requests wherever they go: so a token may be that of several.
     tokens: BTreeSet<([u8; 32], u64)>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,
@@ -119,8 +119,8 @@ impl Requests {
 
     /// Whether an answer of this kind that names this hash is awaited from there.
     pub(super) fn awaits(&self, ip: IpAddr, kind: Kind, token: &[u8; 32]) -> bool {
-        let mut named = self.named(token).filter_map(|number| self.requests.get(&number));
-        named.any(|request| request.to.ip() == ip && request.asked.answer() == kind)
+        let is_it = |request: &Request| request.to.ip() == ip && request.asked.answer() == kind;
+        self.by_token(token).any(|(_, request)| is_it(request))
     }
 
     /// Whether neighbours are awaited from this address.
@@ -192,16 +192,14 @@ impl Requests {
         is_kind: impl Fn(&Asked) -> bool,
     ) -> Option<Request> {
         let token = token.try_into().ok()?;
-        let number = self.named(token).find(|number| {
-            let request = self.requests.get(number);
-            request.is_some_and(|request| request.is_with(id, ip) && is_kind(&request.asked))
-        })?;
+        let is_it = |request: &Request| request.is_with(id, ip) && is_kind(&request.asked);
+        let (number, _) = self.by_token(token).find(|(_, request)| is_it(request))?;
         self.remove(number)
     }
 
-    /// The requests with this hash, oldest first.
-    fn named(&self, token: &[u8; 32]) -> impl Iterator<Item = u64> + '_ {
-        self.tokens.range((*token, 0)..=(*token, u64::MAX)).map(|(_, number)| *number)
+    fn by_token(&self, token: &[u8; 32]) -> impl Iterator<Item = (u64, &Request)> {
+        let numbers = self.tokens.range((*token, 0)..=(*token, u64::MAX));
+        numbers.filter_map(|(_, number)| Some((*number, self.requests.get(number)?)))
     }
 
     /// The request that neighbours answer, which goes on until it is

@@ -235,8 +235,7 @@ impl Discovery {
             self.store(Operation::PutContact(contact));
         }
         self.tell_removed(id, result.removed);
-        let Some(known) = self.table.contact(id).filter(|known| known.sequence() < sequence)
-        else {
+        let Some(known) = self.table.contact(id).filter(|known| known.sequence() < sequence) else {
             return;
         };
         if liveness == Liveness::Alive {
@@ -255,8 +254,7 @@ impl Discovery {
             return;
         }
         if self.config.store {
-            self.upkeep.refresh =
-                Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
+            self.upkeep.refresh = Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
             let draw = self.look_ups.draw();
             self.store(Operation::Seeds {
                 count: limits::SEEDS,

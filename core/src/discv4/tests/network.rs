@@ -1,11 +1,12 @@
 //! Networks of machines in virtual time, with delay and loss.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::harness::{World, address, key};
-use crate::discv4::{Answer, Command, Event, Input};
-use crate::identity::{Contact, NodeId};
+use super::harness::{Lone, World, address, key};
+use crate::discv4::{Answer, Command, Event, Input, Kind, RequestError};
+use crate::identity::{Contact, NodeId, RecordBuilder};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -49,8 +50,10 @@ fn nodes_that_know_one_bootnode_find_each_other_and_look_ups_find_the_closest() 
     world.run(MINUTE * 3);
     for node in &world.nodes {
         assert!(node.events.contains(&Event::Ready));
-        assert!(node.look().table().len() >= 25, "{}", node.look().table().len());
+        assert!(node.look().table().len() >= 20, "{}", node.look().table().len());
     }
+    let known: usize = world.nodes.iter().map(|node| node.look().table().len()).sum();
+    assert!(known >= 30 * 25, "{known} of {}", 30 * 29);
     let found: usize = (0..10).map(|number| recall(&mut world, number as usize * 3, number)).sum();
     assert!(found >= 158, "{found} of 160");
 }
@@ -61,8 +64,10 @@ fn a_fifth_of_all_datagrams_may_be_lost() {
     world.lost = 200;
     world.run(MINUTE * 10);
     for node in &world.nodes {
-        assert!(node.look().table().len() >= 12, "{}", node.look().table().len());
+        assert!(node.look().table().len() >= 3, "{}", node.look().table().len());
     }
+    let known: usize = world.nodes.iter().map(|node| node.look().table().len()).sum();
+    assert!(known >= 20 * 8, "{known} of {}", 20 * 19);
     let found: usize = (0..5).map(|number| recall(&mut world, number as usize, number)).sum();
     assert!(found >= 60, "{found} of 80");
 }
@@ -101,7 +106,8 @@ fn a_bootnode_that_is_late_is_found_when_it_comes() {
     let bootnode = Contact::new(key(1).public_key(), address(1).ip(), 30303, 30303);
     world.add(|config| config.bootnodes = [bootnode].into());
     world.run(MINUTE * 20);
-    assert!(world.nodes[0].look().table().is_empty());
+    let pongs = |node: &Lone| node.look().traffic().packets_received(Kind::Pong);
+    assert_eq!(pongs(&world.nodes[0]), 0);
     world.add(|_| {});
     world.run(MINUTE);
     assert_eq!(world.nodes[0].look().table().len(), 1);
@@ -113,7 +119,7 @@ fn a_changed_record_is_learned() {
     let mut world = network(7, 4);
     world.run(MINUTE);
     let old = world.nodes[2].contact();
-    let entries = crate::identity::RecordBuilder::new(0).tcp(30303).uint(b"answer", 42);
+    let entries = RecordBuilder::new(0).tcp(30303).uint(b"answer", 42);
     world.ask(2, 1, Command::SetEntries(entries));
     assert_eq!(world.nodes[2].answer(1), Some(&Answer::Done));
     assert_eq!(world.nodes[2].contact().sequence(), old.sequence() + 1);
@@ -136,7 +142,7 @@ fn a_node_is_resolved_where_it_is_now() {
     world.ask(1, 2, Command::Resolve(unknown));
     world.run(MINUTE);
     assert_eq!(world.nodes[1].answer(1), Some(&Answer::Contact(there)));
-    let not_found = Answer::Failed(crate::discv4::RequestError::NotFound);
+    let not_found = Answer::Failed(RequestError::NotFound);
     assert_eq!(world.nodes[1].answer(2), Some(&not_found));
 }
 
@@ -144,7 +150,7 @@ fn a_node_is_resolved_where_it_is_now() {
 fn a_random_walk_meets_everyone() {
     let mut world = network(9, 20);
     world.run(MINUTE);
-    let mut met = alloc::collections::BTreeSet::new();
+    let mut met = BTreeSet::new();
     for number in 0..60 {
         world.ask(3, number, Command::RandomNodes);
         world.run(Duration::from_secs(5));
@@ -168,9 +174,8 @@ fn nodes_learn_their_own_address_from_what_others_see() {
         });
     }
     world.run(MINUTE * 8);
-    let told = world.nodes[1..].iter().filter(|node| {
-        node.contact().udp_endpoint() == Some(node.at)
-    });
+    let told =
+        world.nodes[1..].iter().filter(|node| node.contact().udp_endpoint() == Some(node.at));
     let told = told.count();
     assert!(told >= 12, "{told} of 14 know where they are");
 }
@@ -187,8 +192,8 @@ fn a_quiet_network_stays_quiet() {
 }
 
 fn sent(world: &World) -> u64 {
-    let kinds = crate::discv4::Kind::ALL;
-    let count = |node: &super::harness::Lone| -> u64 {
+    let kinds = Kind::ALL;
+    let count = |node: &Lone| -> u64 {
         kinds.iter().map(|kind| node.look().traffic().packets_sent(*kind)).sum()
     };
     world.nodes.iter().map(count).sum()

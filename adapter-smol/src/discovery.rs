@@ -74,31 +74,10 @@ pub fn discover(
     config: DiscoveryConfig,
     executor: &Arc<Executor<'static>>,
 ) -> io::Result<Discovery> {
-    let DiscoveryConfig { mut discovery, seed, listen, verifiers } = config;
-    discovery.store = false;
-    let socket = Async::new(udp::bind(listen)?)?;
-    let address = socket.get_ref().local_addr()?;
-    let clock = Clock::start();
-    let driver = Driver::over(discovery, address, &seed, clock.now()).map_err(io::Error::other)?;
-    let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
-    let verifiers = start_verifiers(verifiers, check)?;
-    let (handle, end) = adapter::discovery(address, driver.machine().local_record().clone());
-    let mut serving = Serving {
-        driver,
-        clock,
-        socket,
-        buffer: Box::new([0; limits::DATAGRAM + 1]),
-        deaf_until: None,
-        verifiers,
-        checked,
-        unverified: None,
-        end,
-        timer: Timer::never(),
-        due: None,
-    };
+    let (discovery, mut serving) = Serving::new(config)?;
     serving.execute();
     executor.spawn(serving.serve()).detach();
-    Ok(handle)
+    Ok(discovery)
 }
 
 /// What became of a packet.
@@ -154,6 +133,34 @@ enum Wake {
 }
 
 impl Serving {
+    fn new(config: DiscoveryConfig) -> io::Result<(Discovery, Self)> {
+        let DiscoveryConfig { mut discovery, seed, listen, verifiers } = config;
+        discovery.store = false;
+        let socket = Async::new(udp::bind(listen)?)?;
+        let address = socket.get_ref().local_addr()?;
+        let clock = Clock::start();
+        let driver =
+            Driver::over(discovery, address, &seed, clock.now()).map_err(io::Error::other)?;
+        let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
+        let verifiers = start_verifiers(verifiers, check)?;
+        let record = Arc::clone(driver.machine().local_record());
+        let (discovery, end) = adapter::discovery(address, record);
+        let serving = Self {
+            driver,
+            clock,
+            socket,
+            buffer: Box::new([0; limits::DATAGRAM + 1]),
+            deaf_until: None,
+            verifiers,
+            checked,
+            unverified: None,
+            end,
+            timer: Timer::never(),
+            due: None,
+        };
+        Ok((discovery, serving))
+    }
+
     async fn serve(mut self) {
         let answer = loop {
             let turn = match self.turn() {
@@ -369,3 +376,6 @@ impl Serving {
         self.clock.now()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,10 +78,8 @@ impl Discovery {
 
     /// Pings a node.
     pub async fn ping(&self, contact: &Contact) -> Result<PingReply, RequestError> {
-        match self.ask(Command::Ping(contact.clone())).await? {
-            Answer::Pong(reply) => Ok(reply),
-            answer => Err(other(answer)),
-        }
+        let answer = self.ask(Command::Ping(contact.clone())).await?;
+        if let Answer::Pong(reply) = answer { Ok(reply) } else { Err(other(&answer)) }
     }
 
     /// Fetches a node's record from itself (EIP-868), after an endpoint proof
@@ -182,22 +180,16 @@ impl Drop for Request<'_> {
 }
 
 fn contact_in(answer: Answer) -> Result<Contact, RequestError> {
-    match answer {
-        Answer::Contact(contact) => Ok(contact),
-        answer => Err(other(answer)),
-    }
+    if let Answer::Contact(contact) = answer { Ok(contact) } else { Err(other(&answer)) }
 }
 
 fn contacts_in(answer: Answer) -> Result<Vec<Contact>, RequestError> {
-    match answer {
-        Answer::Contacts(contacts) => Ok(contacts),
-        answer => Err(other(answer)),
-    }
+    if let Answer::Contacts(contacts) = answer { Ok(contacts) } else { Err(other(&answer)) }
 }
 
 /// Each command has its kind of answer, so there is no other: a request that got
 /// one is as good as given up.
-fn other(answer: Answer) -> RequestError {
+fn other(answer: &Answer) -> RequestError {
     debug_assert!(false, "an answer of another kind: {answer:?}");
     RequestError::Cancelled
 }

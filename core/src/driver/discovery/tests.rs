@@ -1,3 +1,4 @@
+use alloc::string::ToString as _;
 use core::net::Ipv6Addr;
 
 use super::*;

@@ -38,14 +38,22 @@ fn own() -> NodeId {
     NodeId::from(&key(1).public_key())
 }
 
-/// The public keys of [`MINED`].
+/// Nodes by bucket: [`MINED`], and in the last one so many more that there are
+/// too many for those who wait.
+fn mined_keys() -> &'static [Vec<(u32, PublicKey)>] {
+    static KEYS: OnceLock<Vec<Vec<(u32, PublicKey)>>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let public = |number: u32| (number, key(number).public_key());
+        let mut keys: Vec<Vec<_>> =
+            MINED.iter().map(|bucket| bucket.iter().copied().map(public).collect()).collect();
+        let far = |key: &(u32, PublicKey)| own().log_distance(&NodeId::from(&key.1)) == 256;
+        keys[16].extend((4_000_000..).map(public).filter(far).take(14));
+        keys
+    })
+}
+
 fn mined(bucket: usize, number: usize) -> PublicKey {
-    static KEYS: OnceLock<Vec<Vec<PublicKey>>> = OnceLock::new();
-    let keys = KEYS.get_or_init(|| {
-        let public = |number: &u32| key(*number).public_key();
-        MINED.iter().map(|bucket| bucket.iter().map(public).collect()).collect()
-    });
-    keys[bucket][number]
+    mined_keys()[bucket][number].1
 }
 
 /// An address of its own subnet for each pair.
@@ -65,7 +73,7 @@ fn node_at(bucket: usize, number: usize, ip: impl Into<IpAddr>) -> Contact {
 /// The same nodes, signed.
 fn signed(bucket: usize, number: usize, sequence: u64, ip: impl Into<IpAddr>) -> Contact {
     let record = RecordBuilder::new(sequence).ip(ip.into()).udp(30303).tcp(30303);
-    Contact::from_record(Arc::new(record.sign(&key(MINED[bucket][number])).unwrap()))
+    Contact::from_record(Arc::new(record.sign(&key(mined_keys()[bucket][number].0)).unwrap()))
 }
 
 /// An empty table whose first refresh is over.

@@ -11,6 +11,11 @@ fn silent(table: &mut Table, contact: &Contact, now: Instant) -> Revalidated {
     table.revalidated(contact.id(), Liveness::Silent, now)
 }
 
+fn next_check_or_none(table: &mut Table, now: &mut Instant) -> Option<Contact> {
+    *now = table.revalidation_deadline()?;
+    table.poll_revalidation(*now)
+}
+
 /// A table with one node, and that node.
 fn with_one() -> (Table, Contact) {
     let mut table = table();
@@ -86,6 +91,11 @@ fn who_has_left_and_come_back_is_not_judged_by_the_old_ping() {
     let asked = next_check(&mut table, &mut now);
     table.find_failure(asked.id(), 5, now).unwrap();
     assert_eq!(table.add_found(asked.clone(), now), Added::Inserted);
+    // It is not pinged again as long as the old ping is under way.
+    for _ in 0..100 {
+        let other = next_check_or_none(&mut table, &mut now);
+        assert_ne!(other.as_ref(), Some(&asked));
+    }
     assert_eq!(silent(&mut table, &asked, now), Revalidated::default());
     assert!(table.contains(asked.id()));
     // And now it is pinged again.

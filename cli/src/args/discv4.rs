@@ -51,10 +51,6 @@ pub(crate) struct Discover {
     /// --nodekey. Others on this machine may see it
     #[arg(long, value_name = "HEX", conflicts_with = "nodekey")]
     pub(crate) nodekeyhex: Option<String>,
-    /// Where to keep what is learnt of other nodes, a database as geth's
-    /// [default: only in memory]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) nodedb: Option<PathBuf>,
     /// Where to listen; port 0 lets the system choose, :PORT is every address
     /// [default: :0]
     #[arg(long, value_name = "IP:PORT", value_parser = address)]

@@ -5,8 +5,9 @@ use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use devp2p_smol::core::identity::{Contact, Record};
-use serde_json::Value;
+use devp2p_smol::core::crypto::SecretKey;
+use devp2p_smol::core::identity::{Contact, Record, RecordBuilder};
+use serde_json::{Value, json};
 
 use crate::support::{KeyFile, Outcome, PATIENCE, Program, error_of, run};
 
@@ -307,21 +308,38 @@ fn a_crawl_that_is_interrupted_has_saved_what_it_found_and_says_how_it_went_on()
     assert_eq!(fs::read_dir(&file.folder).unwrap().count(), 1, "nothing is left beside it");
 }
 
+/// A file that takes a while to write: so many nodes, all asked just now.
+fn many(count: u16) -> String {
+    let now = jiff::Timestamp::now().to_string();
+    let node = |number: u16| {
+        let mut bytes = [1; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        let key = SecretKey::from_bytes(&bytes).unwrap();
+        let record = RecordBuilder::new(1).ip([192, 0, 2, 1].into()).udp(1).sign(&key).unwrap();
+        let node = json!({"seq": 1, "record": record.to_string(), "score": 1, "lastCheck": now});
+        (record.node_id().to_string(), node)
+    };
+    Value::Object((0..count).map(node).collect()).to_string()
+}
+
 #[test]
 fn a_crawl_that_is_killed_leaves_a_whole_file() {
+    const COUNT: u16 = 1000;
     let bootnode = Node::start("");
-    let _others = [(); 2].map(|()| Node::start(&bootnode.enode));
     let file = File::new();
-    for round in 0..30 {
+    fs::write(&file.path, many(COUNT)).unwrap();
+    let modified = || fs::metadata(&file.path).unwrap().modified().unwrap();
+    for round in 0..20 {
+        let before = modified();
         let crawl = file.crawl(&bootnode.enode, &["--timeout", "0", "--save-every", "1ms"]);
-        until("written", || file.path.exists());
-        std::thread::sleep(core::time::Duration::from_millis(20 + 7 * round));
+        until("written", || modified() != before);
+        std::thread::sleep(core::time::Duration::from_micros(700 * round));
         crawl.signal("KILL");
         drop(crawl);
         // To read it is to check all of it.
         let outcome = run(&["nodeset", "info", file.name()]);
-        assert_eq!(outcome.status, 0, "{outcome:?}");
-        assert!(!file.nodes().is_empty());
+        assert_eq!(outcome.status, 0, "round {round}: {outcome:?}");
+        assert!(file.nodes().len() >= COUNT.into());
     }
 }
 

@@ -21,8 +21,7 @@ fn discovery(number: u64, bound: &str) -> Watched {
     let bound: SocketAddr = bound.parse().unwrap();
     let mut config = Config::new(key(number));
     fall_back(&mut config.endpoints, bound);
-    let machine =
-        discv4::Discovery::new(config, &Seed::from_number(number), at(0)).unwrap();
+    let machine = discv4::Discovery::new(config, &Seed::from_number(number), at(0)).unwrap();
     let mut discovery = Discovery::new(Checked::new(machine), bound.is_ipv6());
     while discovery.poll_event().is_some() {}
     discovery

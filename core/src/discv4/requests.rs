@@ -93,8 +93,8 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
-    /// Two pings within a second are one packet, if they go to one endpoint: so
-    /// a token may be that of several.
+    /// Two pings within a second are one packet, if they go to one endpoint, and
+    /// two ENR requests wherever they go: so a token may be that of several.
     tokens: BTreeSet<([u8; 32], u64)>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,

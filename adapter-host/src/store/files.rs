@@ -66,7 +66,11 @@ impl Files {
     }
 
     pub(super) fn unlock(&self) {
-        self.0.lock.replace(None);
+        if let Some(lock) = self.0.lock.take() {
+            // Closing it is not enough if a process is just being started, which
+            // has a copy of it for a moment.
+            let _ = lock.unlock();
+        }
     }
 
     #[cfg(test)]

@@ -19,6 +19,7 @@
 
 mod batch;
 mod error;
+mod execute;
 mod files;
 mod journal;
 mod level_db;
@@ -26,10 +27,12 @@ mod manifest;
 mod sound;
 mod table;
 mod walk;
+mod worker;
 
 pub use error::{Damage, StoreError};
 pub use level_db::{LevelDb, Sync};
 pub use walk::{Report, check, dump};
+pub use worker::{Busy, Store, StoreCounts};
 
 #[cfg(test)]
 mod bad_input;

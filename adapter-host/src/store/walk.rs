@@ -1,6 +1,7 @@
 //! What a database holds, and whether it is sound, without touching it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use devp2p_core::store::{Entry, KeyValue as _};
@@ -31,7 +32,7 @@ pub struct Report {
 /// the checksum of each block of each table. Fails if it is in use or cannot be
 /// read at all.
 pub fn check(dir: &Path) -> Result<Report, StoreError> {
-    let (copy, _lock) = copy(dir)?;
+    let copy = copy(dir)?;
     let mut report = Report::default();
     match sound::inspect(copy.path()) {
         Ok(Some(sound)) => {
@@ -51,7 +52,7 @@ pub fn check(dir: &Path) -> Result<Report, StoreError> {
 
 /// Hands each entry of the database in `dir` to `entry`, in order.
 pub fn dump(dir: &Path, entry: impl FnMut(Entry)) -> Result<(), StoreError> {
-    let (copy, _lock) = copy(dir)?;
+    let copy = copy(dir)?;
     walk(copy.path(), entry)
 }
 
@@ -68,16 +69,24 @@ fn walk(dir: &Path, mut entry: impl FnMut(Entry)) -> Result<(), StoreError> {
 
 /// A copy of the database, which opening it changes. Nobody writes to the
 /// original meanwhile; its lock file is not made where it is missing.
-fn copy(dir: &Path) -> Result<(TempDir, Option<File>), StoreError> {
+fn copy(dir: &Path) -> Result<TempDir, StoreError> {
     let lock = match File::open(dir.join("LOCK")) {
         Ok(lock) => match lock.try_lock() {
             Ok(()) => Some(lock),
-            Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Locked),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked),
             // Not every file system has locks, least of all read-only ones.
-            Err(fs::TryLockError::Error(_)) => None,
+            Err(TryLockError::Error(_)) => None,
         },
         Err(_) => None,
     };
+    let copy = copy_files(dir);
+    if let Some(lock) = lock {
+        let _ = lock.unlock();
+    }
+    Ok(copy?)
+}
+
+fn copy_files(dir: &Path) -> io::Result<TempDir> {
     let copy = TempDir::with_prefix("devp2p-db-")?;
     for file in fs::read_dir(dir)? {
         let file = file?;
@@ -85,5 +94,5 @@ fn copy(dir: &Path) -> Result<(TempDir, Option<File>), StoreError> {
             fs::copy(file.path(), copy.path().join(file.file_name()))?;
         }
     }
-    Ok((copy, lock))
+    Ok(copy)
 }

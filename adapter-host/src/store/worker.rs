@@ -15,6 +15,8 @@ use devp2p_core::limits;
 use devp2p_core::store::{KeyValue as _, Operation, OperationId, Reply};
 use tracing::{info, warn};
 
+use crate::clock::Clock;
+
 use super::error::{Damage, StoreError};
 use super::execute::{Answer, execute, is_read};
 use super::files::Files;
@@ -165,9 +167,10 @@ impl<R: FnMut(OperationId, Reply)> Worker<R> {
             self.open()?;
         }
         let db = self.db.as_mut().ok_or(StoreError::Broken)?;
+        let now = Clock::start().now().unix;
         let (mut written, mut answer) = (None, None);
         for (id, operation) in batch {
-            match execute(db, operation)? {
+            match execute(db, now, operation)? {
                 Answer::Written => written = Some(*id),
                 Answer::Reply(reply) => answer = Some((*id, reply)),
             }
@@ -238,7 +241,11 @@ impl<R: FnMut(OperationId, Reply)> Worker<R> {
 fn check_version(db: &mut LevelDb) -> Result<(), StoreError> {
     match db.seek(VERSION_KEY)? {
         Some((key, version)) if key == VERSION_KEY => {
-            if version == VERSION { Ok(()) } else { Err(Damage::Version.into()) }
+            if version == VERSION {
+                Ok(())
+            } else {
+                Err(Damage::Version.into())
+            }
         }
         Some(_) | None => {
             db.write(&[(VERSION_KEY.into(), Some(VERSION.into()))])?;

@@ -279,7 +279,7 @@ func killedDatabase(t *test) {
 	var opened time.Duration
 	for kill := range kills {
 		before := acknowledged
-		last, err := hammer(folder, acknowledged+1, time.Duration(rand.IntN(60))*time.Millisecond)
+		last, err := hammer(folder, acknowledged+1, rand.IntN(4) > 0, time.Duration(rand.IntN(60))*time.Millisecond)
 		t.good(err)
 		acknowledged = max(acknowledged, last)
 		if acknowledged == before {
@@ -295,8 +295,8 @@ func killedDatabase(t *test) {
 	t.detail = fmt.Sprintf(" (%d kills, %d acknowledged, %d times killed before the first one)", kills, acknowledged, idle)
 }
 
-// hammer lets our program write from a number on, and kills it that long after it has begun.
-func hammer(folder string, from uint64, after time.Duration) (last uint64, err error) {
+// hammer lets our program write from a number on, and kills it that long after its first word, or after its start.
+func hammer(folder string, from uint64, begun bool, after time.Duration) (last uint64, err error) {
 	command := exec.Command(nodeDatabaseProgram(), "hammer", folder, fmt.Sprint(from))
 	command.Stderr = os.Stderr
 	output, err := command.StdoutPipe()
@@ -306,9 +306,16 @@ func hammer(folder string, from uint64, after time.Duration) (last uint64, err e
 	if err := command.Start(); err != nil {
 		return 0, err
 	}
-	timer := time.AfterFunc(after, func() { command.Process.Kill() })
-	defer timer.Stop()
+	kill := func() { command.Process.Kill() }
 	lines := bufio.NewReader(output)
+	if begun {
+		slow := time.AfterFunc(time.Minute, kill)
+		line, _ := lines.ReadString('\n')
+		slow.Stop()
+		fmt.Sscan(line, &last)
+	}
+	timer := time.AfterFunc(after, kill)
+	defer timer.Stop()
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil { // a line that was not finished was not said

@@ -5,6 +5,8 @@
 //	geth dial [flags] ENODE        a server that dials ENODE, asks for echoes, checks each reply byte for byte
 //	geth raw [flags] CASE ENODE    one deliberate oddity over RLPx, then what the other side did about it
 //	geth raw --list                the oddities
+//	geth network [flags]           nodes for discovery alone, which take orders and tell what they know
+//	geth database DIR [ENODE...]   what geth reads in a node database
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
 
@@ -27,6 +29,10 @@ func main() {
 		dial(arguments)
 	case "raw":
 		raw(arguments)
+	case "network":
+		network(arguments)
+	case "database":
+		database(arguments)
 	case "cases":
 		cases(arguments)
 	default:
@@ -35,7 +41,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|network|database|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

@@ -1,5 +1,5 @@
 //! What an operating system offers a node, without async: clocks, randomness,
-//! the file that holds its key.
+//! the file that holds its key, a socket for datagrams, threads that verify.
 //!
 //! Everything here blocks for as long as the system takes, and serves every
 //! runtime alike.
@@ -8,6 +8,9 @@
 mod clock;
 mod entropy;
 pub mod nodekey;
+pub mod udp;
+mod verifiers;
 
 pub use clock::Clock;
 pub use entropy::{EntropyError, seed};
+pub use verifiers::Verifiers;

@@ -32,17 +32,24 @@
 //! # }
 //! ```
 //!
-//! There are two loops here and nothing else: the node's (`node.rs`) and one
-//! for each connection (`connection.rs`). All that they decide is decided in
-//! [`devp2p_core`].
+//! [`discover`] runs discovery beside it, or alone.
+//!
+//! There are three loops here and nothing else: the node's (`node.rs`), one for
+//! each connection (`connection.rs`), and discovery's (`discovery.rs`). All that
+//! they decide is decided in [`devp2p_core`].
 #![forbid(unsafe_code)]
 
 mod connection;
+mod discovery;
 mod node;
 mod socket;
 
 pub use async_executor::Executor;
 pub use devp2p_core as core;
-pub use devp2p_handle::{Channel, DialError, Direction, Event, Failure, Node, Peer, SendError};
+pub use devp2p_handle::{
+    Channel, DialError, Direction, Discovery, DiscoveryEvent, Event, Failure, Node, Peer,
+    PingReply, RequestError, SendError, Snapshot,
+};
 pub use devp2p_host as host;
+pub use discovery::{DiscoveryConfig, discover};
 pub use node::{Config, start};

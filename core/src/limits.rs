@@ -340,3 +340,43 @@ pub const LOOK_UP_QUERIES: usize = 128;
 
 /// Nodes that one look-up tells apart: those it began with, and all answers.
 pub const LOOK_UP_SEEN: usize = NEIGHBORS * (1 + LOOK_UP_QUERIES);
+
+// Discovery v4: between machine, socket and application.
+
+/// Bytes of received datagrams that the system is asked to keep for us, and of
+/// those to send. Ours: a second of all that the gate lets through, where the
+/// usual default of 208 KiB is full after some hundred datagrams, each of which
+/// counts for more than its bytes. The system may give less.
+pub const DATAGRAM_SOCKET_BUFFER: usize = 1024 * 1024;
+
+/// Datagrams that wait for the socket to take them, before more are dropped.
+/// Ours: 320 KiB at most, beside the buffer of the socket itself.
+pub const UNSENT_DATAGRAMS: usize = 256;
+
+/// Packets that wait for a verifier, before more are dropped. Ours: some 13 ms
+/// of one core, and answers are good for 500.
+pub const UNVERIFIED_PACKETS: usize = 256;
+
+/// Verified packets that wait for the machine, before the verifiers wait. Ours:
+/// four turns of an adapter's loop.
+pub const VERIFIED_PACKETS: usize = 64;
+
+/// Threads that verify, at most. Ours: one verifies some 20,000 packets a second,
+/// and the machine answers no more.
+pub const VERIFIERS: usize = 4;
+
+/// Between two attempts to read when the system refused one, for lack of memory
+/// say, and not for a datagram's sake. Ours, as [`ACCEPT_RETRY`].
+pub const RECEIVE_RETRY: Duration = Duration::from_millis(200);
+
+/// For the store to finish what it was given, when discovery stops. Ours: a disk
+/// that is slower than that has failed.
+pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests of an application that wait for discovery, before the next one
+/// waits to be made. Ours.
+pub const DISCOVERY_REQUESTS: usize = 256;
+
+/// Events of discovery that wait for an application to take them, before the
+/// oldest is dropped. Ours: more than a table has nodes.
+pub const DISCOVERY_EVENTS: usize = 512;

@@ -4,6 +4,11 @@
 //! out of it. For each connection it makes a [`ConnectionEnd`] and joins it to
 //! a [`Connection`](devp2p_core::driver::Connection): it passes on commands,
 //! lends the messages to send, delivers those received.
+//!
+//! For [`discovery`] it makes a [`DiscoveryEnd`] and joins it to a
+//! [`Discovery`](devp2p_core::driver::discovery::Discovery).
+
+mod discovery;
 
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
@@ -19,6 +24,8 @@ use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
 use devp2p_core::session::{Command, Local, SessionError};
 use event_listener::Event as WakeUp;
 
+pub(crate) use self::discovery::Asked;
+pub use self::discovery::{DiscoveryEnd, DiscoveryRequest, discovery};
 use crate::control::Control;
 pub use crate::events::Events;
 use crate::events::events;

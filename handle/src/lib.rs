@@ -8,6 +8,7 @@
 //! - [`Node`]: dial, take what happens, stop.
 //! - [`Peer`]: one connection: who it is, when and why it ended, end it.
 //! - [`Channel`]: the messages of one capability of one connection.
+//! - [`Discovery`]: find nodes.
 //! - [`adapter`]: the other ends, for those who write an adapter.
 //!
 //! Everything is bounded. A send waits while the connection has too much to
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod control;
+mod discovery;
 mod events;
 mod node;
 mod peer;
@@ -22,5 +24,8 @@ mod queue;
 
 pub mod adapter;
 
+pub use devp2p_core::discv4::{Event as DiscoveryEvent, PingReply, RequestError};
+pub use devp2p_core::driver::discovery::Snapshot;
+pub use discovery::Discovery;
 pub use node::{DialError, Direction, Event, Failure, Node, Stopped};
 pub use peer::{Channel, Peer, SendError};

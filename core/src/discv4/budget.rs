@@ -78,7 +78,8 @@ impl Budget {
     }
 
     /// Whether one more packet from `ip` may be verified. `answer` is the token
-    /// of the request of ours that it answers.
+    /// of the request of ours that it answers; requests to several nodes can be the
+    /// same bytes, so that only address and token together name one.
     pub(super) fn ticket(
         &self,
         now: Instant,
@@ -86,7 +87,7 @@ impl Budget {
         answer: Option<&[u8; 32]>,
         is_proven: impl FnOnce() -> bool,
     ) -> Result<Ticket, DropReason> {
-        if let Some(slot) = answer.map(|token| self.slot(token))
+        if let Some(slot) = answer.map(|token| self.slot(&[&host(ip)[..], token].concat()))
             && self.answers[slot].has(now, limits::ANSWERS_TO_REQUEST)
         {
             return Ok(Ticket::Answer(slot));
@@ -286,6 +287,18 @@ mod tests {
             ("2001:db8::1", Scope::Public),
         ] {
             assert_eq!(Scope::of(ip(text)), scope, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_request_to_many_nodes_is_answered_by_each() {
+        let mut budget = Budget::new(&Seed::from_number(1));
+        let now = Instant::from_secs(1);
+        for last in 0..100 {
+            let node = IpAddr::from([33, 0, last, 1]);
+            let ticket = budget.ticket(now, node, Some(&[7; 32]), || false).unwrap();
+            assert!(matches!(ticket, Ticket::Answer(_)));
+            budget.charge(now, ticket);
         }
     }
 

@@ -93,8 +93,8 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: BTreeMap<u64, Request>,
-    /// Two pings within a second are one packet, if they go to one endpoint: so
-    /// a token may be that of several.
+    /// Two pings within a second are one packet, if they go to one endpoint, and
+    /// two ENR requests wherever they go: so a token may be that of several.
     tokens: BTreeSet<([u8; 32], u64)>,
     pings: BTreeMap<(NodeId, SocketAddr), u64>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,
@@ -323,5 +323,32 @@ mod tests {
         requests.audit().unwrap();
         assert!(requests.pong(&id, at(1, 1).ip(), &[2; 32]).is_some());
         assert!(requests.ping_to(&id, at(1, 1)).is_none());
+    }
+
+    /// An ENR request says nothing but its expiration, in seconds.
+    #[test]
+    fn requests_that_are_the_same_bytes_are_each_answered() {
+        let mut requests = Requests::default();
+        let record = |id, query| Request {
+            id: NodeId::new([id; 32]),
+            to: at(id, 1),
+            sent: Instant::ZERO,
+            asked: Asked::Record { token: [9; 32], query },
+        };
+        requests.insert(record(1, 1));
+        requests.insert(record(2, 2));
+        requests.insert(record(1, 3));
+        requests.audit().unwrap();
+        let query = |request: Option<Request>| match request?.asked {
+            Asked::Record { query, .. } => Some(query),
+            Asked::Ping { .. } | Asked::Neighbors { .. } => None,
+        };
+        for (id, expected) in [(1, Some(1)), (1, Some(3)), (1, None), (2, Some(2)), (2, None)] {
+            let ip = at(id, 1).ip();
+            assert_eq!(requests.awaits(ip, Kind::EnrResponse, &[9; 32]), expected.is_some());
+            let answered = requests.record(&NodeId::new([id; 32]), ip, &[9; 32]);
+            assert_eq!(query(answered), expected);
+            requests.audit().unwrap();
+        }
     }
 }

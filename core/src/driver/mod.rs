@@ -2,5 +2,6 @@
 //! socket and needs no runtime.
 
 mod connection;
+pub mod discovery;
 
 pub use connection::{Connection, Driven, Event};

@@ -1,11 +1,15 @@
 //! What is remembered of nodes, as operations that a store executes.
 
+mod key_value;
+
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::identity::{Contact, NodeId};
 use crate::time::UnixTime;
+
+pub use key_value::{Change, Entry, KeyValue};
 
 /// Names an operation; they ascend.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

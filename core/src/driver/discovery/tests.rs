@@ -1,0 +1,194 @@
+use core::net::Ipv6Addr;
+
+use super::*;
+use crate::crypto::SecretKey;
+use crate::discv4::verify;
+use crate::machine::Checked;
+use crate::time::{Instant, UnixTime};
+
+type Watched = Discovery<Checked<discv4::Discovery>>;
+
+fn key(number: u64) -> SecretKey {
+    SecretKey::generate(&mut Seed::from_number(number).derive("key", 0).secrets())
+}
+
+fn at(millis: u64) -> Now {
+    Now { mono: Instant::from_millis(millis), unix: UnixTime::from_secs(1_700_000_000) }
+}
+
+/// One over a socket of this address, with what happened at its beginning.
+fn discovery(number: u64, bound: &str) -> Watched {
+    let bound: SocketAddr = bound.parse().unwrap();
+    let mut config = Config::new(key(number));
+    fall_back(&mut config.endpoints, bound);
+    let machine = discv4::Discovery::new(config, &Seed::from_number(number), at(0)).unwrap();
+    let mut discovery = Discovery::new(Checked::new(machine), bound.is_ipv6());
+    while discovery.poll_event().is_some() {}
+    discovery
+}
+
+/// Executes what it wants done, and gives what is for the application.
+fn execute(discovery: &mut Watched, now: Now) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut packets = VecDeque::new();
+    loop {
+        let Some(event) = discovery.poll_event() else {
+            // Only now that it is drained does it take an input.
+            let Some(packet) = packets.pop_front() else { return events };
+            discovery.verified(now, verify(packet));
+            continue;
+        };
+        if let Event::Verify(packet) = event {
+            packets.push_back(packet);
+        } else {
+            events.push(event);
+        }
+    }
+}
+
+/// Takes all that it wants sent.
+fn sends(discovery: &mut Watched) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut sends = Vec::new();
+    while let Some((to, datagram)) = discovery.next_send() {
+        sends.push((to, datagram.to_vec()));
+        discovery.sent();
+    }
+    sends
+}
+
+fn contact(number: u64, at: &str) -> Contact {
+    let at: SocketAddr = at.parse().unwrap();
+    Contact::new(key(number).public_key(), at.ip(), at.port(), 0)
+}
+
+#[test]
+fn two_of_them_ping_each_other() {
+    let (ann, bob) = ("127.0.0.1:1111", "127.0.0.1:2222");
+    let mut pair = [(discovery(1, ann), ann), (discovery(2, bob), bob)];
+    pair[0].0.command(at(1), RequestId(7), Command::Ping(contact(2, bob)));
+    let mut answer = None;
+    for turn in 0..6 {
+        let [(first, address), (second, _)] = &mut pair;
+        let mut events = execute(first, at(turn));
+        for (_, datagram) in sends(first) {
+            second.datagram(at(turn), address.parse().unwrap(), &datagram);
+            events.append(&mut execute(second, at(turn)));
+        }
+        for event in events {
+            if let Event::Answer(RequestId(7), result) = event {
+                answer = Some(result);
+            }
+        }
+        pair.swap(0, 1);
+    }
+    assert!(matches!(answer, Some(Answer::Pong(_))), "{answer:?}");
+    for (discovery, _) in &pair {
+        let datagrams = discovery.snapshot().datagrams;
+        assert!(datagrams.sent >= 2 && datagrams.received >= 2, "{datagrams:?}");
+        assert_eq!(discovery.snapshot().drops.total(), 0);
+    }
+}
+
+#[test]
+fn a_socket_of_ipv6_gets_mapped_addresses_and_the_machine_the_plain_ones() {
+    let mut discovery = discovery(1, "[::]:1111");
+    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "127.0.0.1:2222")));
+    execute(&mut discovery, at(1));
+    let ping = sends(&mut discovery).remove(0);
+    assert_eq!(ping.0, "[::ffff:127.0.0.1]:2222".parse().unwrap());
+
+    let mut other = self::discovery(2, "127.0.0.1:2222");
+    other.datagram(at(2), "127.0.0.1:1111".parse().unwrap(), &ping.1);
+    execute(&mut other, at(2));
+    let mut events = Vec::new();
+    for (_, datagram) in sends(&mut other) {
+        discovery.datagram(at(3), ping.0, &datagram);
+        events.append(&mut execute(&mut discovery, at(3)));
+    }
+    let pong = |event: &Event| matches!(event, Event::Answer(RequestId(1), Answer::Pong(_)));
+    assert!(events.iter().any(pong), "{events:?}");
+    assert_eq!(unmapped(ping.0), "127.0.0.1:2222".parse().unwrap());
+    let plain = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 5);
+    assert_eq!(unmapped(plain), plain);
+    assert_eq!(discovery.mapped(plain), plain);
+}
+
+#[test]
+fn a_socket_of_ipv4_does_not_try_ipv6() {
+    let mut discovery = discovery(1, "127.0.0.1:1111");
+    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "[::1]:2222")));
+    execute(&mut discovery, at(1));
+    assert!(!discovery.wants_send());
+    let datagrams = discovery.snapshot().datagrams;
+    assert_eq!(datagrams.send_failures(SocketFailure::Unreachable), 1);
+}
+
+#[test]
+fn what_the_socket_does_not_take_in_time_is_dropped_and_counted() {
+    let mut discovery = discovery(1, "127.0.0.1:1111");
+    let many = limits::UNSENT_DATAGRAMS as u64 + 10;
+    for number in 0..many {
+        let contact = contact(2 + number, "127.0.0.1:2222");
+        discovery.command(at(1), RequestId(number), Command::Ping(contact));
+        execute(&mut discovery, at(1));
+    }
+    assert_eq!(discovery.snapshot().datagrams.unsent, 10);
+    discovery.not_sent(SocketFailure::TooLarge);
+    let datagrams = discovery.snapshot().datagrams;
+    assert_eq!(datagrams.send_failures(SocketFailure::TooLarge), 1);
+    assert_eq!(sends(&mut discovery).len(), limits::UNSENT_DATAGRAMS - 1);
+    discovery.not_sent(SocketFailure::Other);
+    assert_eq!(discovery.snapshot().datagrams.send_failures(SocketFailure::Other), 0);
+}
+
+#[test]
+fn a_datagram_that_is_too_long_is_counted_as_such() {
+    let mut discovery = discovery(1, "127.0.0.1:1111");
+    discovery.datagram(at(1), "127.0.0.1:2".parse().unwrap(), &[0; limits::DATAGRAM + 1]);
+    assert!(execute(&mut discovery, at(1)).is_empty());
+    assert_eq!(discovery.snapshot().drops.of(DropReason::TooLong), 1);
+}
+
+#[test]
+fn a_stop_answers_everything_and_is_seen() {
+    let mut discovery = discovery(1, "127.0.0.1:1111");
+    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "127.0.0.1:2222")));
+    execute(&mut discovery, at(1));
+    assert!(!discovery.is_stopped());
+    discovery.stop(at(2));
+    let events = execute(&mut discovery, at(2));
+    assert!(matches!(events[..], [Event::Answer(RequestId(1), Answer::Failed(_))]), "{events:?}");
+    assert!(discovery.is_stopped());
+    assert_eq!(discovery.poll_timeout(), None);
+}
+
+#[test]
+fn our_endpoint_is_the_socket_s_unless_it_is_configured() {
+    let record = |bound: &str, endpoints: LocalEndpoints| {
+        let mut config = Config::new(key(1));
+        config.endpoints = endpoints;
+        let over = Discovery::over(config, bound.parse().unwrap(), &Seed::from_number(1), at(0));
+        let contact = Contact::from_record(over.unwrap().snapshot().record);
+        contact.udp_endpoint().unwrap().to_string()
+    };
+    let unknown = LocalEndpoints::default();
+    assert_eq!(record("10.0.0.1:7", unknown), "10.0.0.1:7");
+    assert_eq!(record("0.0.0.0:7", unknown), "127.0.0.1:7");
+    assert_eq!(record("[::]:7", unknown), "127.0.0.1:7");
+    assert_eq!(record("[::1]:7", unknown), "[::1]:7");
+    let port = LocalEndpoints { fallback_udp: 9, ..unknown };
+    assert_eq!(record("10.0.0.1:7", port), "10.0.0.1:9");
+    let address = LocalEndpoints { static_ip4: Some([1, 2, 3, 4].into()), ..unknown };
+    assert_eq!(record("10.0.0.1:7", address), "1.2.3.4:7");
+}
+
+#[test]
+fn every_failure_has_a_counter_and_a_label_of_its_own() {
+    use SocketFailure::{Denied, NoBuffers, Other, Refused, TooLarge, Unreachable};
+    for (index, failure) in
+        [Refused, TooLarge, Unreachable, Denied, NoBuffers, Other].into_iter().enumerate()
+    {
+        assert_eq!(failure.index(), index);
+        assert!(!LABELS[..index].contains(&failure.label()));
+    }
+}

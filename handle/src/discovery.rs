@@ -1,0 +1,203 @@
+//! Discovery as the application sees it.
+
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use devp2p_core::discv4::{Answer, Command, Event, PingReply, RequestError, RequestId};
+use devp2p_core::driver::discovery::Snapshot;
+use devp2p_core::identity::{Contact, Enode, Record};
+
+use crate::Stopped;
+use crate::adapter::Asked;
+
+/// Running discovery. Clones are the same one.
+///
+/// It runs until [`Discovery::stop`], or until the last clone is dropped.
+/// Dropping the future of a request gives the request up.
+///
+/// Take its [events](Discovery::next_event), or do not: nothing waits for that.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    shared: Arc<Shared>,
+    asked: Sender<Asked>,
+    given_up: Sender<RequestId>,
+    happened: Receiver<Event>,
+}
+
+/// What the handles and their other end have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) address: SocketAddr,
+    pub(crate) record: Mutex<Arc<Record>>,
+    /// The next request's id. Ids are not used twice.
+    pub(crate) next: AtomicU64,
+    pub(crate) missed: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_record(&self, record: Arc<Record>) {
+        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = record;
+    }
+}
+
+impl Discovery {
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        asked: Sender<Asked>,
+        given_up: Sender<RequestId>,
+        happened: Receiver<Event>,
+    ) -> Self {
+        Self { shared, asked, given_up, happened }
+    }
+
+    /// The UDP address that it is bound to.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// What we say of ourselves at the moment.
+    pub fn record(&self) -> Arc<Record> {
+        self.shared.record()
+    }
+
+    /// The URL at which others find us, as far as we know: what
+    /// [`Discovery::record`] says.
+    pub fn enode(&self) -> Enode {
+        Contact::from_record(self.record()).to_enode()
+    }
+
+    /// Pings a node.
+    pub async fn ping(&self, contact: &Contact) -> Result<PingReply, RequestError> {
+        match self.ask(Command::Ping(contact.clone())).await? {
+            Answer::Pong(reply) => Ok(reply),
+            answer => Err(other(answer)),
+        }
+    }
+
+    /// Fetches a node's record from itself (EIP-868), after an endpoint proof
+    /// where one is missing. The contact given comes back if its record is newer
+    /// than the one that came.
+    pub async fn request_record(&self, contact: &Contact) -> Result<Contact, RequestError> {
+        contact_in(self.ask(Command::RequestRecord(contact.clone())).await?)
+    }
+
+    /// Finds the latest record of a node wherever it is now: asks itself, then
+    /// those we know, then the network.
+    pub async fn resolve(&self, contact: &Contact) -> Result<Contact, RequestError> {
+        contact_in(self.ask(Command::Resolve(contact.clone())).await?)
+    }
+
+    /// Asks one node for those it knows that are closest to `target`, an
+    /// uncompressed public key.
+    pub async fn find_node(
+        &self,
+        contact: &Contact,
+        target: [u8; 64],
+    ) -> Result<Vec<Contact>, RequestError> {
+        contacts_in(self.ask(Command::FindNode(contact.clone(), target)).await?)
+    }
+
+    /// Finds the nodes closest to `target`, an uncompressed public key, which
+    /// need not be a point of the curve: at most 16, closest first.
+    pub async fn look_up(&self, target: [u8; 64]) -> Result<Vec<Contact>, RequestError> {
+        contacts_in(self.ask(Command::LookUp(target)).await?)
+    }
+
+    /// Nodes met on a random walk that this has not answered before. Waits until
+    /// there are some.
+    pub async fn random_nodes(&self) -> Result<Vec<Contact>, RequestError> {
+        contacts_in(self.ask(Command::RandomNodes).await?)
+    }
+
+    /// The next event; `None` when discovery has stopped and all that happened
+    /// before has been taken. Each goes to one clone.
+    ///
+    /// Nothing waits for an application to take events: when
+    /// [`DISCOVERY_EVENTS`](devp2p_core::limits::DISCOVERY_EVENTS) wait the oldest is dropped for
+    /// each that comes. What they tell can be asked for: see
+    /// [`Discovery::snapshot`], [`Discovery::record`], [`Discovery::missed_events`].
+    pub async fn next_event(&self) -> Option<Event> {
+        self.happened.recv().await.ok()
+    }
+
+    /// How many events were dropped since nobody took them.
+    pub fn missed_events(&self) -> u64 {
+        self.shared.missed.load(Ordering::Relaxed)
+    }
+
+    /// What discovery looks like now: the table, and what was counted.
+    pub async fn snapshot(&self) -> Result<Snapshot, Stopped> {
+        let (answer, answered) = async_channel::bounded(1);
+        self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;
+        answered.recv().await.map_err(|_| Stopped)
+    }
+
+    /// Answers every request with [`RequestError::Stopped`] and returns when the
+    /// socket is closed and no task or thread is left.
+    pub async fn stop(&self) -> Result<(), Stopped> {
+        let (answer, answered) = async_channel::bounded(1);
+        self.asked.send(Asked::Stop(answer)).await.map_err(|_| Stopped)?;
+        answered.recv().await.map_err(|_| Stopped)
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, RequestError> {
+        let id = self.shared.next_id();
+        let (answer, answered) = async_channel::bounded(1);
+        let asked = Asked::Command { id, command, answer };
+        self.asked.send(asked).await.map_err(|_| RequestError::Stopped)?;
+        let request = Request { id, answered, given_up: &self.given_up };
+        match request.answered.recv().await {
+            Ok(Answer::Failed(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(RequestError::Stopped),
+        }
+    }
+}
+
+/// A request under way. When it is dropped before it is answered it is given up.
+struct Request<'a> {
+    id: RequestId,
+    answered: Receiver<Answer>,
+    given_up: &'a Sender<RequestId>,
+}
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        // Closed first: whoever comes too early to find the request under way
+        // sees when taking it that nobody waits for it.
+        if self.answered.close() {
+            let _ = self.given_up.try_send(self.id);
+        }
+    }
+}
+
+fn contact_in(answer: Answer) -> Result<Contact, RequestError> {
+    match answer {
+        Answer::Contact(contact) => Ok(contact),
+        answer => Err(other(answer)),
+    }
+}
+
+fn contacts_in(answer: Answer) -> Result<Vec<Contact>, RequestError> {
+    match answer {
+        Answer::Contacts(contacts) => Ok(contacts),
+        answer => Err(other(answer)),
+    }
+}
+
+/// Each command has its kind of answer, so there is no other: a request that got
+/// one is as good as given up.
+fn other(answer: Answer) -> RequestError {
+    debug_assert!(false, "an answer of another kind: {answer:?}");
+    RequestError::Cancelled
+}

@@ -1,9 +1,18 @@
 //! What can be written on the command line.
 
+mod discv4;
+mod enr;
+mod nodeset;
+
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
+use jiff::SignedDuration;
+
+pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
+pub(crate) use enr::EnrDump;
+pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
 
 /// Ethereum's devp2p from the command line
 #[derive(Debug, Parser)]
@@ -20,19 +29,30 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Prints what a node record says, and whether it is signed
+    Enrdump(EnrDump),
     /// Operations on node keys
     #[command(subcommand)]
     Key(Key),
     /// RLPx commands
     #[command(subcommand)]
     Rlpx(Rlpx),
+    /// Discovery v4 commands
+    #[command(subcommand)]
+    Discv4(Discv4),
+    /// Operations on files of nodes, as a crawl writes them
+    #[command(subcommand)]
+    Nodeset(Nodeset),
 }
 
 impl Command {
     /// Whether failures too are to be told in JSON.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
-            Self::Key(_) => false,
+            Self::Enrdump(EnrDump { json, .. })
+            | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
+            Self::Discv4(command) => command.wants_json(),
+            Self::Key(_) | Self::Nodeset(Nodeset::Filter(_)) => false,
             Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,
             Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,
         }
@@ -54,15 +74,18 @@ pub(crate) enum Key {
         file: PathBuf,
     },
     /// Prints the enode URL of a node with the key in a file
-    ToEnode(ToEnode),
+    ToEnode(Address),
+    /// Prints the signed record of a node with the key in a file
+    ToEnr(Address),
 }
 
 #[derive(Debug, Arguments)]
-pub(crate) struct ToEnode {
+pub(crate) struct Address {
     /// The key file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// IP address of the node; an empty one leaves it and the ports out
+    /// IP address of the node; an empty one leaves it out, and a URL without
+    /// it has no ports
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) ip: String,
     /// TCP port of the node
@@ -137,4 +160,37 @@ pub(crate) struct Echo {
     pub(crate) window: u16,
     #[command(flatten)]
     pub(crate) node: Local,
+}
+
+/// A time as geth's tool takes it: `30m`, `1h30m`, `1.5h`, `0`.
+fn duration(text: &str) -> Result<SignedDuration, jiff::Error> {
+    if text == "0" { Ok(SignedDuration::ZERO) } else { text.parse() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_go_writes_them() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("0s", 0),
+            ("30m", 1_800_000),
+            ("30m0s", 1_800_000),
+            ("1h30m", 5_400_000),
+            ("1.5h", 5_400_000),
+            ("250ms", 250),
+            ("-1s", -1000),
+        ] {
+            assert_eq!(
+                duration(text).unwrap(),
+                SignedDuration::from_millis(milliseconds),
+                "{text}"
+            );
+        }
+        for text in ["", "30", "m", "1x", "nonsense"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -4,15 +4,19 @@
 use core::fmt::{self, Display as _};
 use core::net::SocketAddr;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use devp2p_smol::DialError;
+use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
-use devp2p_smol::core::identity::EnodeError;
+use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
 use serde::Serialize;
 
+use crate::discv4::NodeError;
+use crate::nodes::NodesError;
 use crate::output::{self, Escaped};
 use crate::signals::Signal;
 
@@ -56,8 +60,24 @@ impl By {
 pub(crate) enum Failure {
     /// The argument is no enode URL.
     NotAnEnode(EnodeError),
+    /// The argument is no node record.
+    NotARecord(RecordError),
+    /// The argument is neither an enode URL nor a record.
+    NotANode(NodeError),
+    /// The list of bootnodes has something else in it.
+    Bootnode(NodeError),
+    /// There is no node to begin a crawl with.
+    NowhereToBegin,
+    /// The argument is no secret key.
+    NotAKey,
+    /// A node did not answer, or could not be asked.
+    Request(RequestError),
     /// The argument is no IP address.
     NotAnIp(String),
+    /// A file that cannot be read or written.
+    File(PathBuf, io::Error),
+    /// A file of nodes that is none.
+    Nodes(PathBuf, NodesError),
     /// The key file.
     Key(NodeKeyError),
     /// The system gave no randomness.
@@ -146,6 +166,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnEnode(error) => write!(f, "invalid enode URL: {error}"),
+            Self::NotANode(error) => error.fmt(f),
+            Self::Bootnode(error) => write!(f, "invalid bootnode: {error}"),
+            Self::NowhereToBegin => f.write_str("no input nodes to start crawling"),
+            Self::NotAKey => f.write_str("invalid node key, want 64 hex characters"),
+            Self::Request(error) => error.fmt(f),
+            Self::NotARecord(error) => write!(f, "invalid node record: {error}"),
+            Self::File(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Nodes(path, error) => write!(f, "{}: {error}", shown(path)),
             Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
             Self::Key(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
@@ -162,6 +190,16 @@ impl fmt::Display for Failure {
             Self::Interrupted(_) | Self::Told => f.write_str("client quitting"),
         }
     }
+}
+
+/// What the system did not do.
+pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::System(what, error)
+}
+
+/// A path for a terminal.
+fn shown(path: &Path) -> String {
+    Escaped(&path.to_string_lossy()).to_string()
 }
 
 /// Says whose doing it was as well.
@@ -190,4 +228,5 @@ from!(
     DialError => Dial,
     SessionError => Ended,
     Misuse => Misuse,
+    RequestError => Request,
 );

@@ -6,10 +6,10 @@ use core::net::IpAddr;
 use std::path::Path;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::identity::{Enode, NodeId};
+use devp2p_smol::core::identity::{Enode, NodeId, Record, RecordBuilder};
 use devp2p_smol::host::nodekey;
 
-use crate::args::{Key, ToEnode};
+use crate::args::{Address, Key};
 use crate::failure::Failure;
 use crate::output;
 
@@ -23,7 +23,8 @@ pub(crate) fn run(command: Key) -> Result<(), Failure> {
             let key = load(&file)?;
             output::line(&NodeId::from(&key.public_key()))
         }
-        Key::ToEnode(arguments) => output::line(&to_enode(&arguments)?),
+        Key::ToEnode(address) => output::line(&to_enode(&address)?),
+        Key::ToEnr(address) => output::line(&to_enr(&address)?),
     }
 }
 
@@ -36,12 +37,33 @@ pub(crate) fn load(file: &Path) -> Result<SecretKey, Failure> {
     Ok(found.key)
 }
 
-fn to_enode(arguments: &ToEnode) -> Result<Enode, Failure> {
-    let ToEnode { file, ip, tcp, udp } = arguments;
-    let public = load(file)?.public_key();
-    if ip.is_empty() {
-        return Ok(Enode::incomplete(public));
+fn to_enode(address: &Address) -> Result<Enode, Failure> {
+    let public = load(&address.file)?.public_key();
+    Ok(match ip(address)? {
+        None => Enode::incomplete(public),
+        Some(ip) => Enode::new(public, ip, address.tcp, address.udp),
+    })
+}
+
+/// With the sequence number 0, as geth's tool has it.
+fn to_enr(address: &Address) -> Result<Record, Failure> {
+    let key = load(&address.file)?;
+    let mut record = RecordBuilder::new(0);
+    if let Some(ip) = ip(address)? {
+        record = record.ip(ip);
     }
-    let ip: IpAddr = ip.parse().map_err(|_| Failure::NotAnIp(ip.clone()))?;
-    Ok(Enode::new(public, ip, *tcp, *udp))
+    if address.udp != 0 {
+        record = record.udp(address.udp);
+    }
+    if address.tcp != 0 {
+        record = record.tcp(address.tcp);
+    }
+    record.sign(&key).map_err(Failure::NotARecord)
+}
+
+fn ip(address: &Address) -> Result<Option<IpAddr>, Failure> {
+    if address.ip.is_empty() {
+        return Ok(None);
+    }
+    address.ip.parse().map(Some).map_err(|_| Failure::NotAnIp(address.ip.clone()))
 }

@@ -6,11 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod discv4;
+mod enr;
 mod failure;
 mod key;
+mod nodes;
+mod nodeset;
 mod output;
 mod rlpx;
 mod signals;
+mod workers;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -30,8 +36,11 @@ fn main() -> ExitCode {
     output::log(args.verbosity);
     let json = args.command.wants_json();
     let result = match args.command {
+        Command::Enrdump(arguments) => enr::run(&arguments),
         Command::Key(command) => key::run(command),
         Command::Rlpx(command) => rlpx::run(command),
+        Command::Discv4(command) => discv4::run(command),
+        Command::Nodeset(command) => nodeset::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 //! closed pipe is never a panic.
 
 use core::fmt::{self, Write as _};
+use core::time::Duration;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -46,6 +47,22 @@ fn print(text: &str) -> Result<(), Failure> {
     output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(Failure::Output)
 }
 
+/// Says on standard error how it goes.
+pub(crate) fn say(what: fmt::Arguments<'_>) {
+    // Nothing depends on it.
+    let _ = io::stderr().write_all(format!("{what}\n").as_bytes());
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Seconds, to the microsecond.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
 /// Says on standard error what went wrong.
 pub(crate) fn complain(what: fmt::Arguments<'_>) {
     // There is nowhere else to say it.
@@ -85,6 +102,18 @@ impl Formatter for Visible {
     }
 }
 
+/// Prints JSON that is laid out already, escaped as [`json`] does it.
+pub(crate) fn json_text(text: &str) -> Result<(), Failure> {
+    let mut escaped = Vec::with_capacity(text.len() + 1);
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        // What does not show stands within strings, where it may be escaped.
+        let _ = Visible.write_string_fragment(&mut escaped, line);
+        escaped.extend_from_slice(end.as_bytes());
+    }
+    line(&String::from_utf8_lossy(&escaped))
+}
+
 /// A string of a peer's for a terminal: what does not show is escaped.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
@@ -103,7 +132,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// Whether a character shows and moves nothing else: no control character, no
 /// mark that turns the direction of writing, no line end of any alphabet.
-fn is_visible(character: char) -> bool {
+pub(crate) fn is_visible(character: char) -> bool {
     let mut escaped = character.escape_debug();
     matches!(character, '\'' | '"' | '\\') || escaped.next() == Some(character)
 }

@@ -88,8 +88,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     measure("the hash", |round| NodeId::hash_of(&keys[round]));
 
-    let strangers: Vec<_> =
-        (0..256).map(|n| contact(9_000_000 + n, [45, 0, n as u8, 1])).collect::<Result<_, _>>()?;
+    let strangers = (0..=255_u8)
+        .map(|n| contact(9_000_000 + u32::from(n), [45, 0, n, 1]))
+        .collect::<Result<Vec<_>, _>>()?;
     measure("a node found again", |_| {
         table.add_found(strangers[0].clone(), Instant::ZERO) == Added::Inserted
     });

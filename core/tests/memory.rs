@@ -15,6 +15,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::entropy::Seed;
+use devp2p_core::identity::{Contact, NodeId, RecordBuilder};
+use devp2p_core::kademlia::{Table, TableConfig};
 use devp2p_core::limits;
 use devp2p_core::machine::Machine as _;
 use devp2p_core::p2p::{Capability, Hello, LocalCapabilities, LocalCapability, Message};
@@ -389,6 +391,33 @@ fn a_handshake_message_costs_at_most_twice_its_bytes_and_what_the_answer_needs()
         println!("{} bytes: {cost:?}", auth.len());
         assert!(cost.peak <= 2 * auth.len() + 4096, "{} bytes: {cost:?}", auth.len());
     }
+}
+
+#[path = "../src/kademlia/tests/mined.rs"]
+mod mined;
+
+#[test]
+fn a_full_table_of_the_largest_records_weighs_at_most_a_third_of_a_mebibyte() {
+    let key = |number: u32| {
+        let mut secret = [0; 32];
+        secret[28..].copy_from_slice(&number.to_be_bytes());
+        SecretKey::from_bytes(&secret).unwrap()
+    };
+    let own = NodeId::from(&key(1).public_key());
+    let jitter = Seed::from_number(1).jitter();
+    let mut table = Table::new(own, TableConfig::default(), jitter, Now::ZERO.mono);
+    for (bucket, secrets) in (0..).zip(mined::MINED) {
+        for (number, secret) in (0..).zip(secrets) {
+            let record = RecordBuilder::new(1).ip([44, bucket, number, 1].into()).udp(1).tcp(1);
+            let record = record.string(b"zz", &[7; 157]).sign(&key(secret)).unwrap();
+            assert_eq!(record.as_rlp().len(), limits::RECORD);
+            let _ = table.add_found(Contact::from_record(Arc::new(record)), Now::ZERO.mono);
+        }
+    }
+    assert_eq!((table.len(), table.replacements()), (272, 170));
+    let weight = weight(table);
+    println!("a full table: {weight} bytes");
+    assert!(weight <= (1 << 20) / 3, "{weight} bytes");
 }
 
 #[cfg(feature = "std")]

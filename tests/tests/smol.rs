@@ -9,8 +9,8 @@ use std::thread;
 
 use async_channel::Sender;
 use async_io::{Timer, block_on};
-use devp2p_smol::{Config, Executor, Node};
-use devp2p_tests::conformance::{Runtime, Setup};
+use devp2p_smol::{Config, Discovery, DiscoveryConfig, Executor, Node};
+use devp2p_tests::conformance::{DiscoverySetup, Runtime, Setup};
 
 /// An executor with two threads, so that tasks do run beside each other.
 #[derive(Clone)]
@@ -54,6 +54,12 @@ impl Runtime for Smol {
             config = config.listen(address);
         }
         devp2p_smol::start(config, &self.executor)
+    }
+
+    fn discover(&self, setup: DiscoverySetup) -> io::Result<Discovery> {
+        let DiscoverySetup { config, seed, listen, verifiers } = setup;
+        let config = DiscoveryConfig::new(config, seed).listen(listen).verifiers(verifiers);
+        devp2p_smol::discover(config, &self.executor)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

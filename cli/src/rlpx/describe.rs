@@ -1,7 +1,5 @@
 //! What is said of a peer.
 
-use core::time::Duration;
-
 use devp2p_smol::Peer;
 use devp2p_smol::core::identity::PublicKeyHex;
 use devp2p_smol::core::p2p::Hello;
@@ -34,14 +32,4 @@ impl HelloJson {
 /// The capabilities of its hello, as `eth/69`.
 pub(super) fn capabilities(peer: &Peer) -> Vec<String> {
     peer.hello().capabilities.iter().map(ToString::to_string).collect()
-}
-
-/// Milliseconds, to the microsecond.
-pub(super) fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// Seconds, to the microsecond.
-pub(super) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e6
 }

@@ -12,7 +12,7 @@ use devp2p_smol::{Channel, Peer, SendError, host};
 use futures_lite::future::or;
 use serde::Serialize;
 
-use super::{ECHO, REPLY, REQUEST, describe};
+use super::{ECHO, REPLY, REQUEST};
 use crate::args::Echo;
 use crate::failure::Failure;
 use crate::output;
@@ -153,7 +153,7 @@ impl Done {
         Self {
             count,
             size,
-            seconds: describe::seconds(elapsed),
+            seconds: output::seconds(elapsed),
             messages_per_second: messages_per_second.round(),
             bytes_per_second: (messages_per_second * size as f64).round(),
         }

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use devp2p_smol::core::p2p::LocalCapabilities;
@@ -11,11 +10,11 @@ use devp2p_smol::core::session::Greeting;
 use devp2p_smol::{Channel, Config, Event, Executor, Node, Peer, start};
 use futures_lite::future::{or, zip};
 
-use super::writer::{Lines, Written};
 use super::{ECHO, REPLY, REQUEST, tidings};
 use crate::args::Listen;
-use crate::failure::Failure;
-use crate::signals;
+use crate::failure::{Failure, system};
+use crate::writer::{Lines, Written};
+use crate::{signals, workers};
 
 pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     // As geth does. With fewer files it serves fewer peers, and says so then.
@@ -35,26 +34,10 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     let (lines, written) = Lines::start().map_err(system("output thread"))?;
     let host = Host { node, lines, executor: Arc::clone(&executor), json: arguments.node.json };
 
-    // Every thread executes whatever is due; this one until all is done.
-    let (running, stopped) = async_channel::bounded::<()>(1);
-    for _ in 1..thread::available_parallelism().map_or(1, usize::from) {
-        let (executor, stopped) = (Arc::clone(&executor), stopped.clone());
-        let work = move || async_io::block_on(executor.run(stopped.recv()));
-        thread::Builder::new()
-            .name("worker".into())
-            .spawn(work)
-            .map_err(system("worker thread"))?;
-    }
     let until = async {
         let _ = signals.recv().await;
     };
-    let result = async_io::block_on(executor.run(host.serve(until, &written)));
-    drop(running);
-    result.map_err(Failure::Output)
-}
-
-fn system(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::System(what, error)
+    workers::run(&executor, host.serve(until, &written))?.map_err(Failure::Output)
 }
 
 struct Host {

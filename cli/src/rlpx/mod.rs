@@ -5,7 +5,6 @@ mod echo;
 mod listen;
 mod ping;
 mod tidings;
-mod writer;
 
 use std::sync::Arc;
 

@@ -50,12 +50,12 @@ impl Found {
 
     fn tell_json(self) -> Result<(), Failure> {
         let (ping_ms, error) = match &self.round_trip {
-            Ok(round_trip) => (Some(describe::milliseconds(*round_trip)), None),
+            Ok(round_trip) => (Some(output::milliseconds(*round_trip)), None),
             Err(failure) => (None, Some(failure.cause())),
         };
         output::json(&FoundJson {
             hello: HelloJson::of(&self.peer),
-            handshake_ms: describe::milliseconds(self.peer.handshake_time()),
+            handshake_ms: output::milliseconds(self.peer.handshake_time()),
             ping_ms,
             error,
         })?;
@@ -77,10 +77,10 @@ impl fmt::Display for Found {
         writeln!(f, "p2p version  {}", hello.version)?;
         writeln!(f, "listen port  {}", hello.listen_port)?;
         writeln!(f, "id           {}", PublicKeyHex(self.peer.public_key()))?;
-        let handshake = describe::milliseconds(self.peer.handshake_time());
+        let handshake = output::milliseconds(self.peer.handshake_time());
         write!(f, "handshake    {handshake:.3} ms")?;
         if let Ok(round_trip) = &self.round_trip {
-            write!(f, "\nping         {:.3} ms", describe::milliseconds(*round_trip))?;
+            write!(f, "\nping         {:.3} ms", output::milliseconds(*round_trip))?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::describe;
 use crate::failure::Cause;
-use crate::output::{Escaped, to_json};
+use crate::output::{self, Escaped, to_json};
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -95,7 +95,7 @@ pub(super) fn disconnected(
     after: Duration,
     json: bool,
 ) -> String {
-    let seconds = describe::seconds(after);
+    let seconds = output::seconds(after);
     Tidings::Disconnected { who: Who::of(peer), cause: Cause::of(error), seconds }.line(json)
 }
 

@@ -5,8 +5,11 @@
 #![allow(clippy::expect_used, reason = "all of it is tests")]
 #![allow(clippy::panic, reason = "all of it is tests")]
 
+mod discv4;
+mod enr;
 mod failures;
 mod key;
+mod nodeset;
 mod peers;
 mod rlpx;
 mod signals;

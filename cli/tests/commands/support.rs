@@ -54,6 +54,11 @@ impl Program {
         self.output.recv_timeout(PATIENCE).expect("a line")
     }
 
+    /// The next line of its complaints.
+    pub(crate) fn error(&self) -> String {
+        self.errors.recv_timeout(PATIENCE).expect("a line")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.line()).unwrap()
     }

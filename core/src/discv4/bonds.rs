@@ -132,13 +132,13 @@ impl Bonds {
         if self.len() < limits::BONDS || self.bonds.contains_key(&(*id, ip)) {
             return;
         }
-        let mut oldest: Option<((NodeId, IpAddr), (bool, Option<Instant>))> = None;
+        let mut oldest = None;
         for _ in 0..limits::BOND_SAMPLES {
             let from = (NodeId::new(self.rng.bytes()), ip);
             let drawn = self.bonds.range(from..).next().or_else(|| self.bonds.first_key_value());
             let Some((key, bond)) = drawn else { return };
             let rank = (keep(&key.0), bond.proven);
-            if oldest.as_ref().is_none_or(|(_, least)| rank < *least) {
+            if oldest.is_none_or(|(_, least)| rank < least) {
                 oldest = Some((*key, rank));
             }
         }

@@ -41,21 +41,29 @@ pub(super) enum Resolve {
 
 impl Discovery {
     pub(super) fn on_command(&mut self, id: RequestId, command: Command) {
-        let command = match command {
+        match command {
             Command::Cancel(other) => {
                 self.cancel(other);
-                return self.answer(id, Answer::Done);
+                self.answer(id, Answer::Done);
             }
             Command::SetEndpoints(endpoints) => {
                 let changed = self.local.set_endpoints(self.now.mono, endpoints);
-                return self.change_record(id, Ok(changed));
+                self.change_record(id, Ok(changed));
             }
             Command::SetEntries(entries) => {
                 let changed = self.local.set_entries(self.now.mono, entries);
-                return self.change_record(id, changed);
+                self.change_record(id, changed);
             }
-            command => command,
-        };
+            Command::Ping(_)
+            | Command::RequestRecord(_)
+            | Command::Resolve(_)
+            | Command::FindNode(..)
+            | Command::LookUp(_)
+            | Command::RandomNodes => self.admit(id, command),
+        }
+    }
+
+    fn admit(&mut self, id: RequestId, command: Command) {
         let busy = self.commands.len() >= limits::DISCOVERY_COMMANDS;
         if busy || self.commands.contains_key(&id) {
             return self.answer(id, Answer::Failed(RequestError::Busy));

@@ -14,8 +14,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
-
 use super::bonds::Bonds;
 use super::commands::Pending;
 use super::look_ups::LookUps;
@@ -173,7 +171,7 @@ impl Discovery {
     pub(super) fn send(&mut self, to: SocketAddr, packet: &Packet) -> [u8; 32] {
         let Encoded { bytes, hash } = encode(packet, &self.key);
         self.traffic.sent(packet.kind());
-        self.outputs.push_back(Output::Send { to, datagram: Bytes::from(bytes) });
+        self.outputs.push_back(Output::Send { to, datagram: bytes });
         hash
     }
 

@@ -222,6 +222,10 @@ impl Discovery {
         while self.requests.has_room()
             && let Some(contact) = self.table.poll_revalidation(now)
         {
+            // What others state of our endpoint grows old.
+            if self.local.refresh(now).is_some() {
+                self.publish_record();
+            }
             if let Ok(to) = self.endpoint(&contact) {
                 self.ping(*contact.id(), to, Purpose::Revalidation, None);
             }

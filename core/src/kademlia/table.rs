@@ -286,7 +286,6 @@ impl Table {
     // Refresh.
 
     /// When to fill the table anew: 15 to 30 minutes after the last time.
-    #[expect(clippy::unnecessary_wraps, reason = "it is a deadline as the others are")]
     pub const fn refresh_deadline(&self) -> Option<Instant> {
         Some(self.next_refresh)
     }

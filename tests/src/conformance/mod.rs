@@ -24,6 +24,7 @@ mod raw;
 mod rig;
 
 pub mod connect;
+pub mod discovery;
 pub mod endings;
 pub mod events;
 pub mod idle;
@@ -37,9 +38,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 
+use devp2p_core::discv4;
 use devp2p_core::entropy::Seed;
 use devp2p_core::session::Local;
-use devp2p_handle::Node;
+use devp2p_handle::{Discovery, Node};
 
 pub use alone::alone;
 pub use rig::{LIMIT, Rig};
@@ -52,6 +54,9 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Starts a node.
     fn start(&self, setup: Setup) -> io::Result<Node>;
+
+    /// Starts discovery.
+    fn discover(&self, setup: DiscoverySetup) -> io::Result<Discovery>;
 
     /// Runs a task beside the others.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
@@ -76,6 +81,16 @@ pub struct Setup {
     pub seed: Seed,
     pub listen: Option<SocketAddr>,
     pub max_peers: usize,
+}
+
+/// How discovery is to be run, likewise.
+#[derive(Debug)]
+pub struct DiscoverySetup {
+    pub config: discv4::Config,
+    pub seed: Seed,
+    pub listen: SocketAddr,
+    /// Threads that verify packets; 0 for none.
+    pub verifiers: usize,
 }
 
 /// Makes a test of each case, run on this [`Runtime`].
@@ -139,6 +154,20 @@ macro_rules! conformance {
             idle {
                 idle_connections_wake_nobody
             }
+            discovery {
+                two_nodes_know_each_other_when_one_knows_the_other
+                a_third_node_is_found_through_the_first
+                packets_are_verified_without_threads_too
+                one_socket_takes_both_families
+                datagrams_that_are_too_long_are_dropped_and_counted
+                what_cannot_be_sent_is_counted_and_the_rest_goes_on
+                a_flood_of_garbage_stops_neither_proven_nodes_nor_connections
+                requests_that_are_dropped_are_given_up
+                discovery_without_anybody_wakes_nobody
+                stopping_discovery_answers_everyone_and_leaves_nothing
+                dropping_the_last_handle_of_discovery_stops_it
+                discovery_stops_in_the_middle_of_a_flood
+            }
         }
         $crate::conformance! { alone $runtime;
             listener {
@@ -146,6 +175,9 @@ macro_rules! conformance {
             }
             stopping {
                 a_stopped_node_leaves_no_file_descriptor
+            }
+            discovery {
+                stopped_discovery_leaves_no_thread_and_no_file_descriptor
             }
         }
     };

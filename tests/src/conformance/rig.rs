@@ -53,7 +53,7 @@ impl Pair {
 }
 
 /// A number that no other part of any case has.
-fn unique() -> u64 {
+pub(super) fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

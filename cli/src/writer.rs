@@ -1,4 +1,4 @@
-//! The lines of `listen`, written by a thread of its own, so that a reader who
+//! The lines of a `listen`, written by a thread of its own, so that a reader who
 //! dawdles holds up what is to be told, and no connection.
 
 use std::io::{self, Write as _};
@@ -14,15 +14,15 @@ const BATCH: usize = 16 * 1024;
 
 /// Takes lines. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Lines(Sender<String>);
+pub(crate) struct Lines(Sender<String>);
 
 /// Where it is told how the writing ended: after the last line, or when
 /// nothing more could be written.
-pub(super) struct Written(Receiver<io::Result<()>>);
+pub(crate) struct Written(Receiver<io::Result<()>>);
 
 impl Lines {
     /// Starts the thread.
-    pub(super) fn start() -> io::Result<(Self, Written)> {
+    pub(crate) fn start() -> io::Result<(Self, Written)> {
         let (lines, waiting) = async_channel::bounded(WAITING);
         let (end, ended) = async_channel::bounded(1);
         let write = move || {
@@ -37,14 +37,14 @@ impl Lines {
 
     /// Prints a line, as soon as there is room for it. Lines that nobody can
     /// read are dropped: [`Written::end`] says so.
-    pub(super) async fn say(&self, line: String) {
+    pub(crate) async fn say(&self, line: String) {
         let _ = self.0.send(line).await;
     }
 }
 
 impl Written {
     /// Waits for the end.
-    pub(super) async fn end(&self) -> io::Result<()> {
+    pub(crate) async fn end(&self) -> io::Result<()> {
         self.0.recv().await.unwrap_or(Ok(()))
     }
 }

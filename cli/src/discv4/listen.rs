@@ -1,0 +1,71 @@
+//! `devp2p discv4 listen`: a node for discovery alone, which others can begin
+//! with.
+
+use std::io;
+use std::sync::Arc;
+
+use devp2p_smol::core::identity::Record;
+use devp2p_smol::{Discovery, DiscoveryEvent, Executor};
+use futures_lite::future::{or, zip};
+
+use super::{node, tidings};
+use crate::args::Discover;
+use crate::failure::{Failure, system};
+use crate::writer::{Lines, Written};
+use crate::{signals, workers};
+
+pub(super) fn run(arguments: &Discover) -> Result<(), Failure> {
+    let bootnodes = node::bootnodes(arguments.bootnodes.as_deref())?;
+    let signals = signals::watch().map_err(system("signals"))?;
+    let executor = Arc::new(Executor::new());
+    let discovery = super::start(arguments, bootnodes, &executor)?;
+    let (lines, written) = Lines::start().map_err(system("output thread"))?;
+    let record = discovery.record();
+    let host = Host { discovery, record, lines, json: arguments.json };
+    let until = async {
+        let _ = signals.recv().await;
+    };
+    workers::run(&executor, host.serve(until, &written))?.map_err(Failure::Output)
+}
+
+struct Host {
+    discovery: Discovery,
+    record: Arc<Record>,
+    lines: Lines,
+    json: bool,
+}
+
+impl Host {
+    /// Serves until it is told to stop, or until nobody listens to what it says.
+    async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
+        self.lines.say(tidings::listening(&self.record, self.json)).await;
+        let unheard = async { written.end().await };
+        let told = async {
+            until.await;
+            Ok(())
+        };
+        let ended = or(or(unheard, told), async {
+            self.receive().await;
+            Ok(())
+        })
+        .await;
+        // Who waits to be told of what happens ends too.
+        let _ = zip(self.discovery.stop(), self.receive()).await;
+        ended?;
+        drop(self.lines);
+        written.end().await
+    }
+
+    /// Takes what happens until discovery has stopped.
+    async fn receive(&self) {
+        while let Some(event) = self.discovery.next_event().await {
+            // The record that was said first.
+            if matches!(&event, DiscoveryEvent::LocalRecord(record) if *record == self.record) {
+                continue;
+            }
+            if let Some(line) = tidings::happened(&event, self.json) {
+                self.lines.say(line).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `devp2p discv4`: what all its commands share.
+
+mod ask;
+mod crawl;
+mod listen;
+mod node;
+mod tidings;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use devp2p_smol::core::crypto::SecretKey;
+use devp2p_smol::core::discv4::Config;
+use devp2p_smol::core::entropy::Seed;
+use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
+use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
+use futures_lite::future::or;
+
+use crate::args::{Discover, Discv4, External};
+use crate::failure::{Failure, system};
+use crate::{key, signals};
+
+pub(crate) use node::NodeError;
+
+pub(crate) fn run(command: Discv4) -> Result<(), Failure> {
+    match command {
+        Discv4::Ping(arguments) => ask::ping(&arguments),
+        Discv4::Requestenr(arguments) => ask::request_record(&arguments),
+        Discv4::Resolve(arguments) => ask::resolve(&arguments),
+        Discv4::Crawl(arguments) => crawl::run(&arguments),
+        Discv4::Listen(arguments) => listen::run(&arguments),
+    }
+}
+
+/// Where to listen when nothing is said of it: at every address.
+const EVERYWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
+
+/// The same where there is no IPv6. Source: geth `discv4cmd.go`, `listen`.
+const EVERYWHERE_IP4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Starts discovery with these bootnodes, which may be none.
+fn start(
+    arguments: &Discover,
+    bootnodes: Vec<NodeAddress>,
+    executor: &Arc<Executor<'static>>,
+) -> Result<Discovery, Failure> {
+    let seed = host::seed()?;
+    let mut config = Config::new(key(arguments, &seed)?);
+    config.bootnodes = bootnodes.iter().map(NodeAddress::contact).collect();
+    config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
+    let start = |address: SocketAddr| {
+        let config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
+        discover(config, executor).map_err(|error| Failure::Listen(address, error))
+    };
+    match arguments.addr {
+        Some(address) => start(address),
+        None => start(EVERYWHERE).or_else(|_| start(EVERYWHERE_IP4)),
+    }
+}
+
+/// What is announced stands whatever others state, but for the port: as long
+/// as they state none.
+fn announced(external: &External) -> LocalEndpoints {
+    let mut endpoints = LocalEndpoints::default();
+    for ip in &external.ips {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => endpoints.static_ip4 = Some(ip),
+            IpAddr::V6(ip) => endpoints.static_ip6 = Some(ip),
+        }
+    }
+    endpoints.fallback_udp = external.port.unwrap_or(0);
+    endpoints
+}
+
+fn key(arguments: &Discover, seed: &Seed) -> Result<SecretKey, Failure> {
+    match (&arguments.nodekey, &arguments.nodekeyhex) {
+        (Some(file), _) => key::load(file),
+        (None, Some(digits)) => from_hex(digits).ok_or(Failure::NotAKey),
+        (None, None) => Ok(SecretKey::generate(&mut seed.derive("node key", 0).secrets())),
+    }
+}
+
+fn from_hex(digits: &str) -> Option<SecretKey> {
+    let mut bytes = [0; 32];
+    let decoded = base16ct::mixed::decode(digits, &mut bytes).ok()?;
+    (decoded.len() == 32).then(|| SecretKey::from_bytes(&bytes).ok())?
+}
+
+/// Starts discovery and does `work` with it, until a signal ends it.
+fn with_discovery(
+    arguments: &Discover,
+    work: impl AsyncFnOnce(Discovery) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let bootnodes = node::bootnodes(arguments.bootnodes.as_deref())?;
+    let signals = signals::watch().map_err(system("signals"))?;
+    let executor = Arc::new(Executor::new());
+    let discovery = start(arguments, bootnodes, &executor)?;
+    async_io::block_on(executor.run(async {
+        let interrupted = async {
+            match signals.recv().await {
+                Ok(signal) => Err(Failure::Interrupted(signal)),
+                Err(_) => core::future::pending().await,
+            }
+        };
+        let result = or(work(discovery.clone()), interrupted).await;
+        let _ = discovery.stop().await;
+        result
+    }))
+}

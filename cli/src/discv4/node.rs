@@ -1,0 +1,85 @@
+//! Nodes as the command line names them.
+
+use core::fmt;
+use std::sync::Arc;
+
+use devp2p_smol::core::identity::{EnodeError, NodeAddress, RecordError};
+
+use crate::enr;
+use crate::failure::Failure;
+
+/// Mainnet's bootnodes: run by the Ethereum Foundation. Source: geth 1.17.6
+/// `params/bootnodes.go`, `MainnetBootnodes`.
+const MAINNET: &str = "\
+enode://d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666@18.138.108.67:30303,\
+enode://22a8232c3abc76a16ae9d6c3b164f98775fe226f0917b0ca871128a74a8e9630b458460865bab457221f1d448dd9791d24c4e5d88786180ac185df813a68d4de@3.209.45.79:30303,\
+enode://2b252ab6a1d0f971d9722cb839a42cb81db019ba44c08754628ab4a823487071b5695317c8ccd085219c3a03af063495b2f1da8d18218da2d6a82981b45e6ffc@65.108.70.101:30303,\
+enode://4aeb4ab6c14b23e2c4cfdce879c04b0748a20d8e9b59e25ded2a08143e265c6c25936e74cbc8e641e3312ca288673d91f2f93f8e277de3cfa444ecdaaf982052@157.90.35.166:30303";
+
+/// Why a text names no node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NodeError {
+    Enode(EnodeError),
+    Record(RecordError),
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enode(error) => write!(f, "invalid enode URL: {error}"),
+            Self::Record(error) => write!(f, "invalid node record: {error}"),
+        }
+    }
+}
+
+/// An enode URL, or a record in any form that `enrdump` takes. geth
+/// `parseNode`.
+pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
+    if text.starts_with("enode://") {
+        return text.parse().map(NodeAddress::Enode).map_err(NodeError::Enode);
+    }
+    let record = enr::parse(text.as_bytes()).and_then(|record| record.verify());
+    record.map(|record| NodeAddress::Record(Arc::new(record))).map_err(NodeError::Record)
+}
+
+/// The nodes of a list, or those of mainnet.
+pub(super) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
+    let list = list.unwrap_or(MAINNET);
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    list.split(',').map(|text| parse(text.trim()).map_err(Failure::Bootnode)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_list_the_bootnodes_are_mainnet_s() {
+        let nodes = bootnodes(None).unwrap();
+        let address = |node: &NodeAddress| node.contact().udp_endpoint().unwrap().to_string();
+        let endpoints: Vec<_> = nodes.iter().map(address).collect();
+        let addresses = ["18.138.108.67", "3.209.45.79", "65.108.70.101", "157.90.35.166"];
+        assert_eq!(endpoints, addresses.map(|ip| format!("{ip}:30303")));
+        assert_eq!(bootnodes(Some("")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_node_is_a_url_or_a_record_whose_signature_is_right() {
+        let text = "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjzCBOonrkTfj499SZu\
+                    Oh8R33Ls8RRcy5wBgmlkgnY0gmlwhH8AAAGJc2VjcDI1NmsxoQPKY0yuDUmstAHYpMa2_oxVtw0RW_QA\
+                    dpzBQA8yWM0xOIN1ZHCCdl8";
+        let record = parse(text).unwrap();
+        assert_eq!(parse(&text[4..]).unwrap(), record);
+        let url = record.contact().to_string();
+        assert_eq!(parse(&url).unwrap().node_id(), record.node_id());
+        let list = [text, &url].join(", ");
+        assert_eq!(bootnodes(Some(&list)).unwrap().len(), 2);
+        let forged = text.replace("8RRcy5wB", "8RRcy5wC");
+        assert_eq!(parse(&forged), Err(NodeError::Record(RecordError::Signature)));
+        assert!(matches!(parse("enode://12"), Err(NodeError::Enode(_))));
+        assert!(matches!(bootnodes(Some("enode://12")), Err(Failure::Bootnode(_))));
+        assert!(bootnodes(Some(",")).is_err());
+    }
+}

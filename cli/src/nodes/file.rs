@@ -1,0 +1,215 @@
+//! The file `nodes.json`: one object, its keys node ids.
+//!
+//! ```text
+//! {
+//!     "<id>": {
+//!         "seq": 1,
+//!         "record": "enr:…",
+//!         "score": 3,
+//!         "firstResponse": "2026-01-02T03:04:05Z",
+//!         "lastResponse": "2026-01-02T03:24:05Z",
+//!         "lastCheck": "2026-01-02T03:24:05Z"
+//!     }
+//! }
+//! ```
+//!
+//! A file is read whole or not at all, and replaced by a whole one or not at
+//! all: whoever is interrupted leaves one or the other. geth's tool opens ours
+//! and the other way round; what else somebody noted of a node is kept. Only
+//! times of other zones are written in UTC.
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use devp2p_smol::core::identity::{NodeAddressError, NodeId, NodeIdError};
+use jiff::Timestamp;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::ser::PrettyFormatter;
+use serde_json::{Map, Value};
+
+use super::{Node, NodeSet, time};
+use crate::failure::Failure;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeJson {
+    #[serde(default)]
+    seq: u64,
+    record: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    score: i64,
+    #[serde(default, with = "time")]
+    first_response: Option<Timestamp>,
+    #[serde(default, with = "time")]
+    last_response: Option<Timestamp>,
+    #[serde(default, with = "time")]
+    last_check: Option<Timestamp>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(score: &i64) -> bool {
+    *score == 0
+}
+
+/// Why a file holds no set of nodes.
+#[derive(Debug)]
+pub(crate) enum NodesError {
+    /// It is no JSON, or says something else.
+    Json(serde_json::Error),
+    /// A key is no node id.
+    Id(NodeIdError),
+    /// A node's record is none.
+    Record(NodeId, NodeAddressError),
+    /// A node's record is the other's.
+    OtherNode(NodeId, NodeId),
+    /// A node's record has this sequence number, and "seq" says another.
+    OtherSequence(NodeId, u64),
+}
+
+impl fmt::Display for NodesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(error) => write!(f, "invalid JSON: {error}"),
+            Self::Id(error) => error.fmt(f),
+            Self::Record(id, error) => write!(f, "invalid node {id}: {error}"),
+            Self::OtherNode(id, other) => {
+                write!(f, "invalid node {id}: ID does not match ID {other} in record")
+            }
+            Self::OtherSequence(id, sequence) => {
+                write!(f, "invalid node {id}: 'seq' does not match seq {sequence} from record")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NodesError {}
+
+/// Reads a file.
+pub(crate) fn load(path: &Path) -> Result<NodeSet, Failure> {
+    let text = fs::read(path).map_err(failed(path))?;
+    parse(&text).map_err(|error| Failure::Nodes(path.to_owned(), error))
+}
+
+/// Reads a file; one that is not there yet holds nothing.
+pub(crate) fn load_or_empty(path: &Path) -> Result<NodeSet, Failure> {
+    match load(path) {
+        Err(Failure::File(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(NodeSet::new())
+        }
+        result => result,
+    }
+}
+
+fn parse(text: &[u8]) -> Result<NodeSet, NodesError> {
+    let nodes: BTreeMap<String, NodeJson> =
+        serde_json::from_slice(text).map_err(NodesError::Json)?;
+    nodes.into_iter().map(|(id, node)| check(&id, node)).collect()
+}
+
+/// geth `nodeSet.verify`, which its tool does not always ask.
+fn check(id: &str, node: NodeJson) -> Result<(NodeId, Node), NodesError> {
+    let NodeJson { seq, record, score, first_response, last_response, last_check, other } = node;
+    let id = id.parse().map_err(NodesError::Id)?;
+    let address = record.parse().map_err(|error| NodesError::Record(id, error))?;
+    let mut node = Node::new(address);
+    if node.address.node_id() != id {
+        return Err(NodesError::OtherNode(id, node.address.node_id()));
+    }
+    if node.sequence() != seq {
+        return Err(NodesError::OtherSequence(id, node.sequence()));
+    }
+    node = Node { score, first_response, last_response, last_check, other, ..node };
+    Ok((id, node))
+}
+
+/// The text of a file, without a line end after it, as geth's tool writes it.
+pub(crate) fn to_json(nodes: &NodeSet) -> String {
+    let mut bytes = Vec::new();
+    let layout = PrettyFormatter::with_indent(b"    ");
+    // Our own structs of strings and numbers always serialize.
+    let _ =
+        Sorted(nodes).serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, layout));
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+struct Sorted<'a>(&'a NodeSet);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.0.len()))?;
+        for (id, node) in self.0 {
+            map.serialize_entry(&id.to_string(), &NodeJson::of(node))?;
+        }
+        map.end()
+    }
+}
+
+impl NodeJson {
+    fn of(node: &Node) -> Self {
+        Self {
+            seq: node.sequence(),
+            record: node.address.to_string(),
+            score: node.score,
+            first_response: node.first_response,
+            last_response: node.last_response,
+            last_check: node.last_check,
+            other: node.other.clone(),
+        }
+    }
+}
+
+/// Replaces a file, or makes it. When this returns it is on the disk.
+pub(crate) fn save(nodes: &NodeSet, path: &Path) -> Result<(), Failure> {
+    // What a link points to is replaced, not the link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    replace(&target, to_json(nodes).as_bytes()).map_err(failed(path))
+}
+
+fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = match target.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    };
+    let mut file = beside(target, &folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(target)?;
+    // The name is on the disk when the folder is.
+    #[cfg(unix)]
+    File::open(&folder)?.sync_all()?;
+    Ok(())
+}
+
+/// A new file with the permissions of the one that it replaces, or those that
+/// any new file gets.
+fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".nodes-").suffix(".json");
+    let permissions: Option<Permissions> = match fs::metadata(target) {
+        Ok(found) => Some(found.permissions()),
+        Err(_) => None,
+    };
+    #[cfg(unix)]
+    let ordinary = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(ordinary);
+    let file = builder.tempfile_in(folder)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    Ok(file)
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::File(path.to_owned(), error)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -207,14 +207,20 @@ func cases(arguments []string) {
 			p.report()
 		}
 	}
+	var sets []*set
+	for _, s := range stages() {
+		if begun := s.set(&b, pattern); begun != nil {
+			sets = append(sets, begun)
+		}
+	}
 	for _, one := range append(trials(), discoveryTrials()...) {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)
 		}
 	}
-	for _, s := range stages() {
-		s.play(&b, pattern, report)
+	for _, s := range sets {
+		s.play(report)
 	}
 	for _, each := range b.playOddities(pattern) {
 		outcome := <-each

@@ -27,8 +27,6 @@ func discoveryTrials() []trial {
 		{"our node joins through a geth bootnode, and geth's devp2p discv4 ping, requestenr and resolve find it", weJoin},
 		{"our devp2p discv4 resolve finds a geth node that has moved, through our bootnode", weResolve},
 		{"geth updates its record: our node, our requestenr and our resolve learn it", gethUpdates},
-		{"our node is killed, and joins again from its node database alone, which geth can read", weRemember},
-		{"our node joins from the node database that a geth node left", fromGethsDatabase},
 	}
 }
 
@@ -214,71 +212,6 @@ func gethUpdates(t *test) {
 		t.says(t.ourAnswer("resolve", "--bootnodes", ours.url, t.nowhere(before.Enode)), after)
 		before = after
 	}
-}
-
-func weRemember(t *test) {
-	geth := t.network(3, "")
-	key, folder := t.key("nodekey"), filepath.Join(t.folder, "nodes")
-	everybody := t.names(geth)
-	urls := make([]string, len(everybody))
-	for i, self := range everybody {
-		urls[i] = self.Enode
-	}
-	ours := t.ourDiscovery("--nodekey", key, "--nodedb", folder, "--bootnodes", strings.Join(urls, ","))
-	for _, self := range everybody {
-		t.event(ours.program, "added", map[string]any{"id": self.ID})
-	}
-	// What is remembered is who was found alive by revalidation, one within 3 s.
-	time.Sleep(12 * time.Second)
-	record := ours.record()
-	ours.command.Process.Kill()
-	t.check(ours.wait(prompt) != 0, "it was killed, and says that it ended well")
-
-	read := t.spawn("geth's database", t.bench.geth, append([]string{"database", "--local", key, folder}, urls...)...)
-	t.check(read.wait(prompt) == 0, "geth cannot open our node database")
-	known := 0
-	for _, self := range everybody {
-		line := t.event(read, "node", map[string]any{"id": self.ID})
-		pong := time.Unix(as[int64](line["pong"]), 0)
-		t.check(time.Since(pong) < time.Minute, "last pong of %s: %v", self.ID, pong)
-		if line["known"] == true {
-			known++
-			t.check(line["record"] == self.Record, "record %v, want %s", line["record"], self.Record)
-		}
-	}
-	t.check(known > 0, "nobody is remembered")
-	seeds := as[[]named](t.event(read, "seeds", nil)["nodes"])
-	t.check(len(seeds) == known, "geth would begin with %d nodes, want %d", len(seeds), known)
-	said, err := enode.Parse(enode.ValidSchemes, record)
-	t.check(err == nil, "our record: %v", err)
-	local := as[uint64](t.event(read, "local", nil)["seq"])
-	t.check(local == said.Seq(), "geth reads our sequence number as %d, it is %d", local, said.Seq())
-
-	again := t.ourDiscovery("--nodekey", key, "--nodedb", folder)
-	for _, self := range everybody {
-		t.event(again.program, "added", map[string]any{"id": self.ID})
-	}
-	said, err = enode.Parse(enode.ValidSchemes, again.record())
-	t.check(err == nil && said.Seq() >= local && said.ID() == ours.at.ID(), "our record is now %v, %v", said, err)
-	t.detail = fmt.Sprintf(" (%d of %d remembered)", known, len(everybody))
-}
-
-func fromGethsDatabase(t *test) {
-	folder := filepath.Join(t.folder, "nodes")
-	other := t.network(1, "")
-	geth := t.network(1, other.url, "--nodedb", folder)
-	alive := t.eventually(2*prompt, func() bool {
-		all := t.table(geth, 0)
-		return len(all) == 1 && all[0].Live
-	})
-	t.check(alive, "geth's nodes do not find each other")
-	geth.stop()
-	ours := t.ourDiscovery("--nodedb", folder)
-	line := t.event(ours.program, "added", map[string]any{"id": other.at.ID()})
-	t.check(as[uint64](line["seq"]) == t.names(other)[0].Sequence, "sequence number %v", line["seq"])
-	t.check(t.eventually(prompt, func() bool {
-		return slices.ContainsFunc(t.table(other, 0), func(e entry) bool { return e.ID == ours.at.ID().String() })
-	}), "our node never reached the one it read of")
 }
 
 // inNetwork is twenty geth nodes that know nothing at first but a bootnode of ours.

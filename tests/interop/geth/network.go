@@ -219,14 +219,15 @@ func (m members) walk(count int, limit time.Duration) [][]named {
 
 type entry struct {
 	named
-	Live bool `json:"live"`
+	Live   bool `json:"live"`
+	Checks int  `json:"checks"`
 }
 
 func table(server *p2p.Server) []entry {
 	all := []entry{}
 	for _, bucket := range server.DiscoveryV4().TableBuckets() {
 		for _, n := range bucket {
-			all = append(all, entry{name(n.Node), n.Live})
+			all = append(all, entry{name(n.Node), n.Live, n.Checks})
 		}
 	}
 	return all

@@ -63,7 +63,3 @@ func diagnostics(lines []string) (all []string) {
 	}
 	return all
 }
-
-func stages() []stage {
-	return []stage{gethSuite(), inNetwork()}
-}

@@ -60,8 +60,8 @@ func withDatabase() stage {
 				before, _ := enode.Parse(enode.ValidSchemes, ours.record())
 				after, err := enode.Parse(enode.ValidSchemes, again.record())
 				t.check(err == nil && after.ID() == before.ID(), "our record is now %v, %v", after, err)
-				// It listens at another port, which is a change; nothing else is.
-				t.check(after.Seq() == before.Seq()+1, "sequence number %d, then %d", before.Seq(), after.Seq())
+				// It listens at another port, so that its record is another.
+				t.check(after.Seq() > before.Seq(), "sequence number %d, then %d", before.Seq(), after.Seq())
 			}},
 			{"our node joins from the node database that a geth node left", func(t *test) {
 				t.check(t.eventually(remembers, func() bool {

@@ -1,6 +1,10 @@
 // geth's half of the comparison, and the program that runs both halves alternately.
 //
 //	geth rlpx [flags]          times geth's handshake and frames; one JSON line for each
+//	geth packets [flags]       times geth's pings, made and read
+//	geth table [flags]         times the look into geth's full table
+//	geth discover              a node for discovery v4 alone; prints its enode URL
+//	geth pings [flags] ENODE   pings ENODE as fast as it answers, says how fast that is
 //	geth serve [flags]         a p2p.Server that serves `echo`; prints its enode URL
 //	geth load [flags] ENODE    opens many connections to ENODE, says how fast, and holds them
 //	geth run [flags]           both halves in turns, and the table
@@ -20,6 +24,14 @@ func main() {
 	switch os.Args[1] {
 	case "rlpx":
 		rlpxBenchmark(arguments)
+	case "packets":
+		packetsBenchmark(arguments)
+	case "table":
+		tableBenchmark(arguments)
+	case "discover":
+		discoverNode(arguments)
+	case "pings":
+		pings(arguments)
 	case "serve":
 		serve(arguments)
 	case "load":
@@ -32,7 +44,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth rlpx|serve|load|run [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth rlpx|packets|table|discover|pings|serve|load|run [flags] [arguments]")
 	os.Exit(2)
 }
 

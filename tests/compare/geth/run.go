@@ -27,6 +27,7 @@ type goal struct {
 	unit    string
 	atLeast float64 // of the ratio
 	atMost  float64 // of our own figure
+	least   float64 // of our own figure, where more is better
 	rate    bool    // more is better, also of the figure itself
 }
 
@@ -37,6 +38,20 @@ var goals = []goal{
 	{name: "frame write+read, 1 KiB", build: "default", measure: "frame/1024", unit: "µs", atLeast: 1.25},
 	{name: "frame write+read, 16 KiB", build: "default", measure: "frame/16384", unit: "µs", atLeast: 1.1},
 	{name: "frame write+read, 1 MiB", build: "default", measure: "frame/1048576", unit: "µs", atLeast: 1.2},
+	{name: "ping made and signed (k256)", build: "default", measure: "ping/sign", unit: "µs", atLeast: 0.7},
+	{name: "ping made and signed (libsecp256k1)", build: "secp256k1", measure: "ping/sign", unit: "µs", atLeast: 1.05},
+	{name: "ping checked, signer recovered, read (k256)", build: "default", measure: "ping/recover", unit: "µs", atLeast: 0.5},
+	{name: "ping checked, signer recovered, read (libsecp)", build: "secp256k1", measure: "ping/recover", unit: "µs", atLeast: 1.0},
+	{name: "closest 16 of a full table", build: "default", measure: "closest", unit: "µs", atMost: 0.7},
+	{name: "dropped at the gate: noise", build: "default", measure: "gate/noise", unit: "M/s", least: 2, rate: true},
+	{name: "dropped at the gate: one flooding source", build: "default", measure: "gate/over budget", unit: "M/s", least: 2, rate: true},
+	{name: "dropped at the gate: floods of forged sources", build: "default", measure: "gate/overloaded", unit: "M/s", least: 2, rate: true},
+	{name: "dropped at the gate: pings with wrong hashes", build: "default", measure: "gate/wrong hash", unit: "M/s", least: 2, rate: true},
+	{name: "dropped at the gate: 1280 B with wrong hashes", build: "default", measure: "gate/wrong hash, 1280 bytes", unit: "M/s", rate: true},
+	{name: "pings answered (k256)", build: "default", measure: "pings/rate", unit: "/s", atLeast: 1.0, rate: true},
+	{name: "pings answered (libsecp256k1)", build: "secp256k1", measure: "pings/rate", unit: "/s", atLeast: 1.0, rate: true},
+	{name: "processor time of each ping (k256)", build: "default", measure: "pings/cpu", unit: "µs"},
+	{name: "processor time of each ping (libsecp256k1)", build: "secp256k1", measure: "pings/cpu", unit: "µs"},
 	{name: "connections accepted", build: "default", measure: "accept/rate", unit: "/s", atLeast: 1.0, rate: true},
 	{name: "processor time of each, accepting", build: "default", measure: "accept/cpu", unit: "µs"},
 	{name: "resident memory of each, just accepted", build: "default", measure: "accept/memory", unit: "kB"},
@@ -50,12 +65,13 @@ type figures map[string][]float64
 func (f figures) add(measure string, value float64) { f[measure] = append(f[measure], value) }
 
 type comparison struct {
-	geth, ours, oursC, devp2p  string // programs
-	rounds, loads, connections int
-	parallel                   int
-	idle                       time.Duration
-	jsonFile                   string
-	gethOnly                   bool
+	geth, ours, oursC, devp2p, devp2pC string // programs
+	rounds, loads, connections         int
+	parallel                           int
+	idle                               time.Duration
+	pinging                            time.Duration
+	jsonFile                           string
+	gethOnly                           bool
 
 	results     map[string]figures // by side: geth, default, secp256k1
 	environment map[string]any     // what each side says about itself
@@ -67,8 +83,10 @@ func run(arguments []string) {
 	flags.StringVar(&c.ours, "compare", "", "our `compare`, default features")
 	flags.StringVar(&c.oursC, "compare-secp256k1", "", "our `compare` with libsecp256k1")
 	flags.StringVar(&c.devp2p, "devp2p", "", "our `devp2p`")
-	flags.IntVar(&c.rounds, "rounds", 5, "rounds of handshakes and frames; 0 for none")
-	flags.IntVar(&c.loads, "loads", 3, "rounds of real connections; 0 for none")
+	flags.StringVar(&c.devp2pC, "devp2p-secp256k1", "", "our `devp2p` with libsecp256k1")
+	flags.IntVar(&c.rounds, "rounds", 5, "rounds in memory; 0 for none")
+	flags.IntVar(&c.loads, "loads", 3, "rounds over loopback; 0 for none")
+	flags.DurationVar(&c.pinging, "pinging", 2*time.Second, "how long a round pings")
 	flags.IntVar(&c.connections, "connections", 1000, "real connections")
 	flags.IntVar(&c.parallel, "parallel", 16, "how many are opened at a time")
 	flags.DurationVar(&c.idle, "idle", 17*time.Second, "how long the last round holds them; pings come every 15 s")
@@ -90,9 +108,19 @@ func run(arguments []string) {
 	}()
 
 	for round := range c.rounds {
-		progress("handshakes and frames, round %d of %d", round+1, c.rounds)
+		progress("handshakes, frames and pings in memory, round %d of %d", round+1, c.rounds)
 		for _, side := range c.sides(round, "geth", "default", "secp256k1") {
-			c.benchmark(side)
+			c.benchmark(side, "rlpx")
+			c.benchmark(side, "packets")
+		}
+		for _, side := range c.sides(round, "geth", "default") {
+			c.benchmark(side, "table")
+		}
+	}
+	for round := range c.loads {
+		progress("pings over loopback, round %d of %d", round+1, c.loads)
+		for _, side := range c.sides(round, "geth", "default", "secp256k1") {
+			c.pings(side)
 		}
 	}
 	for round := range c.loads {
@@ -121,10 +149,10 @@ func (c *comparison) sides(round int, all ...string) []string {
 	return all
 }
 
-// benchmark runs one side's `rlpx`; it prints JSON lines {"name", "ns"}.
-func (c *comparison) benchmark(side string) {
+// benchmark runs one command of one side; it prints JSON lines {"name", "ns"}.
+func (c *comparison) benchmark(side, command string) {
 	path := map[string]string{"geth": c.geth, "default": c.ours, "secp256k1": c.oursC}[side]
-	p := start(path, "rlpx")
+	p := start(path, command)
 	seen := 0
 	for {
 		line, err := p.output.ReadBytes('\n')
@@ -136,7 +164,11 @@ func (c *comparison) benchmark(side string) {
 			NS   *float64 `json:"ns"`
 		}
 		if json.Unmarshal(line, &result) == nil && result.NS != nil {
-			c.results[side].add(result.Name, *result.NS/1000)
+			value := *result.NS / 1000
+			if strings.HasPrefix(result.Name, "gate/") {
+				value = 1 / value // millions a second
+			}
+			c.results[side].add(result.Name, value)
 			seen++
 			continue
 		}
@@ -146,8 +178,46 @@ func (c *comparison) benchmark(side string) {
 		}
 	}
 	if err := p.wait(); err != nil || seen == 0 {
-		fail("%s rlpx: %v, %d results", path, err, seen)
+		fail("%s %s: %v, %d results", path, command, err, seen)
 	}
+}
+
+// pings has one side's discovery answer as many as it can.
+func (c *comparison) pings(side string) {
+	listen := []string{"discv4", "listen", "--addr", "127.0.0.1:0", "--bootnodes", ""}
+	var node *child
+	switch side {
+	case "geth":
+		node = start(c.geth, "discover")
+	case "default":
+		node = start(c.devp2p, listen...)
+	default:
+		node = start(c.devp2pC, listen...)
+	}
+	defer node.stop()
+	url := node.enode()
+	time.Sleep(500 * time.Millisecond)
+	generator := start(c.geth, "pings", "--time", c.pinging.String(), url)
+	var said struct {
+		Ready     bool    `json:"ready"`
+		Answered  float64 `json:"answered"`
+		Lost      float64 `json:"lost"`
+		PerSecond float64 `json:"per_second"`
+	}
+	generator.read(&said)
+	spent := node.spent()
+	generator.read(&said)
+	spent = node.spent() - spent
+	if err := generator.wait(); err != nil {
+		fail("pings: %v", err)
+	}
+	if said.Answered == 0 {
+		fail("%s answered no ping", node.path)
+	}
+	results := c.results[side]
+	results.add("pings/rate", said.PerSecond)
+	results.add("pings/cpu", spent.Seconds()*1e6/said.Answered)
+	results.add("pings/lost", said.Lost)
 }
 
 // load sets the load generator against one side's listening node.
@@ -161,17 +231,11 @@ func (c *comparison) load(side string, idle time.Duration, last bool) {
 		node = start(c.devp2p, "rlpx", "listen", "--addr", "127.0.0.1:0", "--echo", "--maxpeers", peers)
 	}
 	defer node.stop()
-	url, err := node.output.ReadString('\n')
-	if err != nil || !strings.HasPrefix(url, "enode://") {
-		fail("%s: no enode URL but %q (%v)", node.path, url, err)
-	}
-	// A line for each peer may follow.
-	go io.Copy(io.Discard, node.output)
+	url := node.enode()
 	time.Sleep(500 * time.Millisecond)
 	memory, spent := node.resident(), node.spent()
 
-	generator := start(c.geth, "load", "--connections", strconv.Itoa(c.connections), "--parallel", strconv.Itoa(c.parallel),
-		strings.TrimSpace(url))
+	generator := start(c.geth, "load", "--connections", strconv.Itoa(c.connections), "--parallel", strconv.Itoa(c.parallel), url)
 	var opened struct {
 		Connections  float64 `json:"connections"`
 		Failed       int     `json:"failed"`
@@ -261,6 +325,9 @@ func (c *comparison) table() {
 		case g.atMost > 0:
 			l.Goal = fmt.Sprintf("≤ %g %s", g.atMost, g.unit)
 			met = l.Ours != nil && *l.Ours <= g.atMost
+		case g.least > 0:
+			l.Goal = fmt.Sprintf("≥ %g %s", g.least, g.unit)
+			met = l.Ours != nil && *l.Ours >= g.least
 		}
 		if l.Goal != "" && l.Ours != nil {
 			l.Met = &met
@@ -269,6 +336,8 @@ func (c *comparison) table() {
 	}
 
 	document, err := json.MarshalIndent(map[string]any{"lines": lines, "environment": c.environment, "rounds": c.rounds,
+		"pings_lost": map[string]any{"geth": c.results["geth"]["pings/lost"], "ours": c.results["default"]["pings/lost"],
+			"ours_libsecp256k1": c.results["secp256k1"]["pings/lost"]},
 		"load_rounds": c.loads, "connections": c.connections, "pings_of_each_while_idle": map[string]any{
 			"geth": c.results["geth"]["idle/pings"], "ours": c.results["default"]["idle/pings"]}}, "", "  ")
 	if err != nil {
@@ -364,6 +433,17 @@ func (c *child) read(value any) {
 		c.wait()
 		fail("%s: %v\n%s", c.path, err, c.errors)
 	}
+}
+
+// enode takes the URL that a node says first.
+func (c *child) enode() string {
+	url, err := c.output.ReadString('\n')
+	if err != nil || !strings.HasPrefix(url, "enode://") {
+		fail("%s: no enode URL but %q (%v)", c.path, url, err)
+	}
+	// A line for each peer may follow.
+	go io.Copy(io.Discard, c.output)
+	return strings.TrimSpace(url)
 }
 
 // wait is for the process to end by itself, after all of its output was read.

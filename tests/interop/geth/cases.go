@@ -3,10 +3,12 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,12 +31,13 @@ type test struct {
 	bench    *bench
 	folder   string
 	programs []*program
+	sockets  []io.Closer
 	detail   string // said after the name of a case that passed
 }
 
 // bench holds the programs under test.
 type bench struct {
-	ours, tool, geth string
+	ours, lookUp, tool, geth string
 }
 
 type failure string
@@ -176,12 +179,13 @@ func cases(arguments []string) {
 	var b bench
 	flags := flag.NewFlagSet("cases", flag.ExitOnError)
 	flags.StringVar(&b.ours, "ours", "", "our `devp2p`")
+	flags.StringVar(&b.lookUp, "look-up", "", "our `look_up`")
 	flags.StringVar(&b.tool, "tool", "", "geth's `devp2p`")
 	flags.Parse(arguments)
 	b.geth, _ = os.Executable()
 	pattern, err := regexp.Compile("(?i)" + flags.Arg(0))
-	if err != nil || b.ours == "" || b.tool == "" {
-		fail("cases: want --ours PATH --tool PATH [PATTERN] (%v)", err)
+	if err != nil || b.ours == "" || b.lookUp == "" || b.tool == "" {
+		fail("cases: want --ours PATH --look-up PATH --tool PATH [PATTERN] (%v)", err)
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -204,11 +208,20 @@ func cases(arguments []string) {
 			p.report()
 		}
 	}
-	for _, one := range append(trials(), nodeDatabaseTrials()...) {
+	var sets []*set
+	for _, s := range stages() {
+		if begun := s.set(&b, pattern); begun != nil {
+			sets = append(sets, begun)
+		}
+	}
+	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), discoveryTrials()) {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)
 		}
+	}
+	for _, s := range sets {
+		s.play(report)
 	}
 	for _, each := range b.playOddities(pattern) {
 		outcome := <-each
@@ -227,6 +240,23 @@ func (b *bench) play(one trial) (t *test, why string) {
 		fail("%v", err)
 	}
 	t = &test{bench: b, folder: folder}
+	defer t.end()
+	return t, t.attempt(one.run)
+}
+
+// end ends every process, closes every socket and removes every file.
+func (t *test) end() {
+	for _, p := range t.programs {
+		p.stop()
+	}
+	for _, socket := range t.sockets {
+		socket.Close()
+	}
+	os.RemoveAll(t.folder)
+}
+
+// attempt gives the reason of a failure, or nothing.
+func (t *test) attempt(run func(t *test)) (why string) {
 	defer func() {
 		if what := recover(); what != nil {
 			text, ok := what.(failure)
@@ -235,13 +265,9 @@ func (b *bench) play(one trial) (t *test, why string) {
 			}
 			why = string(text)
 		}
-		for _, p := range t.programs {
-			p.stop()
-		}
-		os.RemoveAll(folder)
 	}()
-	one.run(t)
-	return t, ""
+	run(t)
+	return ""
 }
 
 // played is what became of one oddity.

@@ -6,6 +6,8 @@
 //	geth raw [flags] CASE ENODE    one deliberate oddity over RLPx, then what the other side did about it
 //	geth raw --list                the oddities
 //	geth nodedb FOLDER             writes a node database, and prints what is in it
+//	geth network [flags]           nodes for discovery alone, which take orders and tell what they know
+//	geth database DIR [ENODE...]   what geth reads in a node database
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
 
@@ -30,6 +32,10 @@ func main() {
 		raw(arguments)
 	case "nodedb":
 		nodedb(arguments)
+	case "network":
+		network(arguments)
+	case "database":
+		database(arguments)
 	case "cases":
 		cases(arguments)
 	default:
@@ -38,7 +44,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|network|database|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

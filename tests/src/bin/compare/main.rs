@@ -1,11 +1,19 @@
 //! Our half of the comparison with geth: prints one JSON line for each
 //! measurement, as the Go program beside `tests/compare/run` does.
 //!
+//! ```text
+//! compare rlpx       handshakes and frames
+//! compare packets    a ping made and signed, and one checked and read
+//! compare table      the look into a full table, and what the gate drops
+//! ```
+//!
 //! Everything is counted within the clock, ephemeral keys and nonces too; the
 //! static keys alone are made before. The clock is the thread's processor time,
 //! so that a busy machine disturbs less; geth's side takes the smaller of that
 //! and wall time.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on must stop")]
+
+mod discovery;
 
 use bytes::BytesMut;
 use core::hint::black_box;
@@ -50,6 +58,21 @@ impl Keys {
 }
 
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("rlpx") => rlpx(),
+        Some("packets") => discovery::packets(),
+        Some("table") => {
+            discovery::table();
+            discovery::gate();
+        }
+        _ => {
+            eprintln!("usage: compare rlpx|packets|table");
+            std::process::exit(2);
+        }
+    }
+}
+
+fn rlpx() {
     let keys = Keys::new();
     let root = Seed::from_number(2);
     let mut number = 0;
@@ -71,13 +94,18 @@ fn main() {
     }
 }
 
-fn measure(name: &str, mut work: impl FnMut()) {
+fn measure(name: &str, work: impl FnMut()) {
+    measure_in(8, name, work);
+}
+
+/// Looks at the clock only after so many, which it would slow down otherwise.
+fn measure_in(batch: u32, name: &str, mut work: impl FnMut()) {
     let mut samples: Vec<f64> = (0..=SAMPLES)
         .map(|_| {
             let (start, mut count) = (ThreadTime::now(), 0u32);
             while start.elapsed() < SAMPLE {
-                (0..8).for_each(|_| work());
-                count += 8;
+                (0..batch).for_each(|_| work());
+                count += batch;
             }
             start.elapsed().as_secs_f64() * 1e9 / f64::from(count)
         })
@@ -85,5 +113,5 @@ fn measure(name: &str, mut work: impl FnMut()) {
         .skip(1)
         .collect();
     samples.sort_by(f64::total_cmp);
-    println!("{{\"name\":\"{name}\",\"ns\":{:.0}}}", samples[samples.len() / 2]);
+    println!("{{\"name\":\"{name}\",\"ns\":{:.1}}}", samples[samples.len() / 2]);
 }

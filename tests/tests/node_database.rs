@@ -1,13 +1,16 @@
 //! The node database against `kill -9`, and against a directory that geth wrote.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use devp2p_core::entropy::Seed;
+use devp2p_core::identity::NodeId;
+use devp2p_core::store::{Operation, OperationId, Reply};
 use devp2p_host::store;
 
 /// `KILLS=200 cargo test -p devp2p-tests --test node_database`
@@ -82,4 +85,81 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         kills()
     );
     assert!(acknowledged > 0);
+}
+
+#[derive(serde::Deserialize)]
+struct Line {
+    id: Option<String>,
+    record: Option<String>,
+    ip: Option<IpAddr>,
+    pong: Option<u64>,
+    local: Option<String>,
+    sequence: Option<u64>,
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/nodedb");
+    let nodes = vectors.join("nodes");
+    let text = std::fs::read_to_string(vectors.join("nodes.json")).unwrap();
+    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let report = store::check(&nodes).unwrap();
+    assert!(report.error.is_none() && report.torn == 0 && report.tables > 0, "{report:?}");
+    let mut entries = BTreeMap::new();
+    store::dump(&nodes, |(key, value)| drop(entries.insert(key, value))).unwrap();
+    // A record, its number, and three fields of each node; ours; the version.
+    assert_eq!(entries.len(), 60 * 5 + 2);
+    assert_eq!(report.entries, entries.len());
+    let mut known = 0;
+    for line in lines {
+        if let (Some(id), Some(record), Some(ip), Some(pong)) =
+            (line.id, line.record, line.ip, line.pong)
+        {
+            let node = [b"n:", &*bytes(&id), b":v4"].concat();
+            assert_eq!(entries[&node], bytes(&record));
+            let ip = match ip {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                IpAddr::V6(ip) => ip,
+            };
+            let field = [&node, b":".as_slice(), &ip.octets(), b":lastpong"].concat();
+            let shifts = (0..).step_by(7);
+            let value = entries[&field].iter().zip(shifts);
+            let value: u64 = value.map(|(byte, shift)| u64::from(byte & 0x7f) << shift).sum();
+            assert_eq!(value, 2 * pong);
+            known += 1;
+        }
+        if let (Some(local), Some(sequence)) = (line.local, line.sequence) {
+            let opened = open_as(&nodes, &bytes(&local));
+            assert!(
+                matches!(opened, Reply::Opened { sequence: Some(found), .. } if found == sequence)
+            );
+        }
+    }
+    assert_eq!(known, 60);
+}
+
+/// What a store says first; it works on a copy.
+fn open_as(nodes: &Path, local: &[u8]) -> Reply {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(nodes).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let (send, replies) = mpsc::channel();
+    let store = store::Store::open(copy.path(), move |_, reply| send.send(reply).unwrap()).unwrap();
+    let local = NodeId::new(local.try_into().unwrap());
+    store.submit(OperationId(1), Operation::Open { local }).unwrap();
+    let age = Duration::from_secs(u64::from(u32::MAX));
+    let seeds = Operation::Seeds { count: 30, max_age: age, draw: [3; 32] };
+    store.submit(OperationId(2), seeds).unwrap();
+    store.close();
+    let opened = replies.recv().unwrap();
+    let seeds = replies.recv().unwrap();
+    assert!(matches!(&seeds, Reply::Seeds(seeds) if seeds.len() == 30), "{seeds:?}");
+    opened
 }

@@ -165,7 +165,7 @@ fn damage_found_at_work_loses_no_operation() {
     let place = place();
     let dir = place.path().join("nodes");
     let (store, replies) = started(&dir);
-    write(&store, &replies, 1..=20);
+    write(&store, &replies, 1..=1000);
     store.close();
     let (store, replies) = started(&dir);
     // All is in a table now, which is read when something is looked for.

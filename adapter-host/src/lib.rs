@@ -1,5 +1,6 @@
 //! What an operating system offers a node, without async: clocks, randomness,
-//! the file that holds its key, a socket for datagrams, threads that verify.
+//! the file that holds its key, a socket for datagrams, threads that verify, the node
+//! database.
 //!
 //! Everything here blocks for as long as the system takes, and serves every
 //! runtime alike.
@@ -8,6 +9,7 @@
 mod clock;
 mod entropy;
 pub mod nodekey;
+pub mod store;
 pub mod udp;
 mod verifiers;
 

@@ -380,3 +380,24 @@ pub const DISCOVERY_REQUESTS: usize = 256;
 /// Events of discovery that wait for an application to take them, before the
 /// oldest is dropped. Ours: more than a table has nodes.
 pub const DISCOVERY_EVENTS: usize = 512;
+
+// The store on disk.
+
+/// Bytes of a log or a manifest, at most; one that is longer is damaged. Ours:
+/// LevelDB begins a new log after 4 MiB, and a manifest with each start.
+pub const STORE_LOG: usize = 64 * 1024 * 1024;
+
+/// Operations that wait for the store's thread, before the next is refused. Ours:
+/// some minutes of what a table of live nodes has to say.
+pub const STORE_OPERATIONS: usize = 1024;
+
+/// Operations that the store's thread executes before it makes them durable.
+/// Ours: one sync, some milliseconds, for a quarter of all that can wait.
+pub const STORE_BATCH: usize = 256;
+
+/// Damaged databases that are kept beside the one in use, before the store is
+/// refused: a disk that spoils so many needs a person. Ours.
+pub const STORE_SET_ASIDE: u32 = 16;
+
+/// Before a store whose disk has failed is tried again. Ours.
+pub const STORE_RETRY: Duration = Duration::from_secs(1);

@@ -204,7 +204,7 @@ func cases(arguments []string) {
 			p.report()
 		}
 	}
-	for _, one := range trials() {
+	for _, one := range append(trials(), nodeDatabaseTrials()...) {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)

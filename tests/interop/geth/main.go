@@ -5,6 +5,7 @@
 //	geth dial [flags] ENODE        a server that dials ENODE, asks for echoes, checks each reply byte for byte
 //	geth raw [flags] CASE ENODE    one deliberate oddity over RLPx, then what the other side did about it
 //	geth raw --list                the oddities
+//	geth nodedb FOLDER             writes a node database, and prints what is in it
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
 
@@ -27,6 +28,8 @@ func main() {
 		dial(arguments)
 	case "raw":
 		raw(arguments)
+	case "nodedb":
+		nodedb(arguments)
 	case "cases":
 		cases(arguments)
 	default:
@@ -35,7 +38,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

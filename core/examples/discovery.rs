@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{Config, Discovery, Event, Input, Output, verify};
 use devp2p_core::entropy::Seed;
@@ -35,28 +36,48 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut found = 0;
     while now.mono < Instant::from_secs(10) {
         for (node, address) in nodes.iter_mut().zip(addresses) {
-            node.handle(now, Input::Timeout);
-            while let Some(output) = node.poll_output() {
-                match output {
-                    Output::Send { to, datagram } => flying.push_back((address, to, datagram)),
-                    Output::Verify(packet) => node.handle(now, Input::Verified(verify(packet))),
-                    Output::Event(Event::Added(contact)) => {
-                        println!("{:?}  {address} found {contact}", now.mono);
-                        found += 1;
-                    }
-                    Output::Event(_) | Output::Store(..) | Output::Answer(..) => {}
-                    Output::Stopped => return Ok(()),
-                    _ => {}
-                }
-            }
+            found += feed(node, now, Input::Timeout, |to, datagram| {
+                flying.push_back((address, to, datagram));
+            });
         }
         now = now.saturating_add(Duration::from_millis(20));
         for (source, to, datagram) in flying.split_off(0) {
-            if let Some(index) = addresses.iter().position(|address| *address == to) {
-                nodes[index].handle(now, Input::Datagram { source, bytes: &datagram });
-            }
+            let Some(index) = addresses.iter().position(|address| *address == to) else { continue };
+            let input = Input::Datagram { source, bytes: &datagram };
+            found += feed(&mut nodes[index], now, input, |next, datagram| {
+                flying.push_back((to, next, datagram));
+            });
         }
     }
     assert_eq!(found, 2, "each has found the other");
     Ok(())
+}
+
+/// One input, then all its outputs, then the next. Says how many nodes were found.
+fn feed(
+    node: &mut Discovery,
+    now: Now,
+    input: Input<'_>,
+    mut send: impl FnMut(SocketAddr, Bytes),
+) -> u32 {
+    let mut found = 0;
+    let mut next = Some(input);
+    let mut unverified = VecDeque::new();
+    while let Some(input) = next {
+        node.handle(now, input);
+        while let Some(output) = node.poll_output() {
+            match output {
+                Output::Send { to, datagram } => send(to, datagram),
+                // Pure and costly: the place for a pool of threads.
+                Output::Verify(packet) => unverified.push_back(packet),
+                Output::Event(Event::Added(contact)) => {
+                    println!("{:?}  found {contact}", now.mono);
+                    found += 1;
+                }
+                Output::Event(_) | Output::Store(..) | Output::Answer(..) | Output::Stopped => {}
+            }
+        }
+        next = unverified.pop_front().map(|packet| Input::Verified(verify(packet)));
+    }
+    found
 }

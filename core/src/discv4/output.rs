@@ -11,7 +11,6 @@ use crate::store::{Operation, OperationId, Reply};
 
 /// What happens to [`Discovery`](super::Discovery).
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Input<'a> {
     /// A datagram arrived. Nothing costly is done: at most it comes back as
     /// [`Output::Verify`].
@@ -34,9 +33,9 @@ pub enum Input<'a> {
     Stop,
 }
 
-/// What [`Discovery`](super::Discovery) wants done, in this order.
+/// What [`Discovery`](super::Discovery) wants done, in this order. A driver does
+/// all of it, so a new one is meant to be noticed by who compiles.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Output {
     /// Send this datagram, at most 1280 bytes. If it cannot be sent, count it
     /// and go on.

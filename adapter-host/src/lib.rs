@@ -9,10 +9,12 @@
 mod clock;
 mod entropy;
 pub mod nodekey;
+mod start;
 pub mod store;
 pub mod udp;
 mod verifiers;
 
 pub use clock::Clock;
 pub use entropy::{EntropyError, seed};
+pub use start::StartError;
 pub use verifiers::Verifiers;

@@ -1,9 +1,11 @@
-//! The loop of discovery: a UDP socket, a machine, an application, and threads
-//! that verify.
+//! The loop of discovery: a UDP socket, a machine, an application, threads that
+//! verify, and a node database.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::collections::VecDeque;
 use std::io;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
@@ -13,11 +15,13 @@ use devp2p_core::discv4::{Config, DropReason, Unverified, Verified, verify};
 use devp2p_core::driver::discovery::{Discovery as Driver, Event, SocketFailure};
 use devp2p_core::entropy::Seed;
 use devp2p_core::limits;
+use devp2p_core::store::{Operation, OperationId, Reply};
 use devp2p_core::time::{Instant, Now};
 use devp2p_handle::Discovery;
 use devp2p_handle::adapter::{self, DiscoveryEnd, DiscoveryRequest};
+use devp2p_host::store::Store;
 use devp2p_host::udp::{self, Buffer, Moved};
-use devp2p_host::{Clock, Verifiers};
+use devp2p_host::{Clock, StartError, Verifiers};
 use futures_lite::future::{or, pending, yield_now};
 
 /// Datagrams that one turn reads. Most cost a hash, some a signature of ours.
@@ -30,6 +34,10 @@ const PACKETS: usize = 16;
 /// Requests of the application that one turn takes. Each may cost a signature.
 const REQUESTS: usize = 16;
 
+/// Answers of the node database that one turn takes. Seeds may each enter the
+/// table, which costs little.
+const REPLIES: usize = 16;
+
 /// How discovery is to be run.
 #[derive(Debug)]
 pub struct DiscoveryConfig {
@@ -37,6 +45,7 @@ pub struct DiscoveryConfig {
     seed: Seed,
     listen: SocketAddr,
     verifiers: usize,
+    node_database: Option<PathBuf>,
 }
 
 impl DiscoveryConfig {
@@ -45,7 +54,8 @@ impl DiscoveryConfig {
     /// All that it draws grows from `seed`: take it from [`devp2p_host::seed`].
     pub fn new(discovery: Config, seed: Seed) -> Self {
         let listen = (Ipv4Addr::UNSPECIFIED, 0).into();
-        Self { discovery, seed, listen, verifiers: Verifiers::default_threads() }
+        let verifiers = Verifiers::default_threads();
+        Self { discovery, seed, listen, verifiers, node_database: None }
     }
 
     /// Listens at this address; port 0 lets the system choose. `[::]` takes IPv4
@@ -64,24 +74,47 @@ impl DiscoveryConfig {
         self.verifiers = threads;
         self
     }
+
+    /// Remembers nodes in this directory, which is made if it is not there:
+    /// geth's `nodes`. By default nothing is remembered beyond the end.
+    #[must_use]
+    pub fn node_database(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.node_database = Some(directory.into());
+        self
+    }
 }
 
 /// Starts discovery, whose one task runs on `executor`.
 ///
-/// Fails if the address cannot be bound, if the system starts no threads, or if
-/// our record has no room for what it is to say.
+/// With a node database it returns when that has been opened and checked, and
+/// our record follows the last one of an earlier run.
+///
+/// Fails if the address cannot be bound, if the system starts no threads, if our
+/// record has no room for what it is to say, or if the node database cannot be
+/// used; one that is damaged is set aside and begun anew.
 pub fn discover(
     config: DiscoveryConfig,
     executor: &Arc<Executor<'static>>,
-) -> io::Result<Discovery> {
+) -> Result<Discovery, StartError> {
     let (discovery, mut serving) = Serving::new(config)?;
-    serving.execute();
+    serving.open();
     executor.spawn(serving.serve()).detach();
     Ok(discovery)
 }
 
 /// What became of a packet.
 type Checked = Result<Verified, DropReason>;
+
+/// What the node database answers.
+type Stored = (OperationId, Reply);
+
+fn open_store(directory: PathBuf, stored: Sender<Stored>) -> Result<Store, StartError> {
+    let stored = move |id, reply| {
+        // Waits while the machine has enough to do; fails when it has stopped.
+        let _ = stored.send_blocking((id, reply));
+    };
+    Store::open(&directory, stored).map_err(|error| StartError::Store(directory, error))
+}
 
 /// `None` for no threads.
 fn start_verifiers(threads: usize, checked: Sender<Checked>) -> io::Result<Option<Verifiers>> {
@@ -108,6 +141,12 @@ struct Serving {
     checked: Receiver<Checked>,
     /// To be verified here, as soon as the machine is drained.
     unverified: Option<Unverified>,
+    /// `None`: nothing is remembered.
+    store: Option<Store>,
+    stored: Receiver<Stored>,
+    /// Operations that the store has not taken: the machine is told when it is
+    /// drained.
+    refused: VecDeque<OperationId>,
     end: DiscoveryEnd,
     timer: Timer,
     due: Option<Instant>,
@@ -127,22 +166,26 @@ enum Turn {
 enum Wake {
     Asked(DiscoveryRequest),
     Checked(Checked),
+    Stored(Reply),
     /// There is something to try at the socket.
     Socket,
     Due,
 }
 
 impl Serving {
-    fn new(config: DiscoveryConfig) -> io::Result<(Discovery, Self)> {
-        let DiscoveryConfig { mut discovery, seed, listen, verifiers } = config;
-        discovery.store = false;
-        let socket = Async::new(udp::bind(listen)?)?;
-        let address = socket.get_ref().local_addr()?;
+    fn new(config: DiscoveryConfig) -> Result<(Discovery, Self), StartError> {
+        let DiscoveryConfig { mut discovery, seed, listen, verifiers, node_database } = config;
+        discovery.store = node_database.is_some();
+        let bound = udp::bind(listen).and_then(Async::new);
+        let bound = bound.and_then(|socket| Ok((socket.get_ref().local_addr()?, socket)));
+        let (address, socket) = bound.map_err(|error| StartError::Listen(listen, error))?;
+        let (store, stored) = async_channel::bounded(REPLIES);
+        let store = node_database.map(|directory| open_store(directory, store)).transpose()?;
         let clock = Clock::start();
         let driver =
-            Driver::over(discovery, address, &seed, clock.now()).map_err(io::Error::other)?;
+            Driver::over(discovery, address, &seed, clock.now()).map_err(StartError::Record)?;
         let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
-        let verifiers = start_verifiers(verifiers, check)?;
+        let verifiers = start_verifiers(verifiers, check).map_err(StartError::Threads)?;
         let record = Arc::clone(driver.machine().local_record());
         let (discovery, end) = adapter::discovery(address, record);
         let serving = Self {
@@ -154,11 +197,25 @@ impl Serving {
             verifiers,
             checked,
             unverified: None,
+            store,
+            stored,
+            refused: VecDeque::new(),
             end,
             timer: Timer::never(),
             due: None,
         };
         Ok((discovery, serving))
+    }
+
+    /// Waits for what an earlier run has left, so that our record is the right
+    /// one from the beginning. The store answers whatever becomes of it.
+    fn open(&mut self) {
+        self.execute();
+        if self.store.is_some()
+            && let Ok((_, reply)) = self.stored.recv_blocking()
+        {
+            self.stored(reply);
+        }
     }
 
     async fn serve(mut self) {
@@ -197,6 +254,11 @@ impl Serving {
             self.checked(checked);
             moved = true;
         }
+        for _ in 0..REPLIES {
+            let Ok((_, reply)) = self.stored.try_recv() else { break };
+            self.stored(reply);
+            moved = true;
+        }
         moved |= self.receive();
         moved |= self.send();
         if moved { Turn::Moved } else { Turn::Idle }
@@ -220,7 +282,9 @@ impl Serving {
                 self.execute();
             }
             DiscoveryRequest::Snapshot(answer) => {
-                let _ = answer.try_send(self.driver.snapshot());
+                let mut snapshot = self.driver.snapshot();
+                snapshot.store = self.store.as_ref().map(Store::counts);
+                let _ = answer.try_send(snapshot);
             }
             DiscoveryRequest::Stop(answer) => return Turn::Stop(Some(answer)),
             DiscoveryRequest::Abandoned => return Turn::Stop(None),
@@ -230,6 +294,11 @@ impl Serving {
 
     fn checked(&mut self, checked: Checked) {
         self.driver.verified(self.now(), checked);
+        self.execute();
+    }
+
+    fn stored(&mut self, reply: Reply) {
+        self.driver.stored(self.now(), reply);
         self.execute();
     }
 
@@ -282,13 +351,24 @@ impl Serving {
 
     /// Does what the machine wants done, all of it.
     fn execute(&mut self) {
-        while let Some(event) = self.driver.poll_event() {
-            match event {
-                Event::Verify(packet) => self.verify(packet),
-                Event::Answer(id, answer) => self.end.answer(id, answer),
-                Event::Happened(event) => self.end.tell(event),
-                Event::Store(id, _) => tracing::error!(?id, "there is no store"),
+        loop {
+            while let Some(event) = self.driver.poll_event() {
+                match event {
+                    Event::Verify(packet) => self.verify(packet),
+                    Event::Answer(id, answer) => self.end.answer(id, answer),
+                    Event::Happened(event) => self.end.tell(event),
+                    Event::Store(id, operation) => self.store(id, operation),
+                }
             }
+            let Some(operation) = self.refused.pop_front() else { break };
+            self.driver.stored(self.now(), Reply::Failed { operation });
+        }
+    }
+
+    fn store(&mut self, id: OperationId, operation: Operation) {
+        let taken = self.store.as_ref().is_some_and(|store| store.submit(id, operation).is_ok());
+        if !taken {
+            self.refused.push_back(id);
         }
     }
 
@@ -307,11 +387,17 @@ impl Serving {
     async fn wait(&mut self) -> Turn {
         self.set_timer();
         let is_deaf = self.deaf_until.is_some();
-        let Self { driver, socket, checked, end, timer, .. } = self;
+        let Self { driver, socket, checked, stored, end, timer, .. } = self;
         let asked = async { Wake::Asked(end.next().await) };
         let checked = async {
             match checked.recv().await {
                 Ok(checked) => Wake::Checked(checked),
+                Err(_) => pending().await,
+            }
+        };
+        let stored = async {
+            match stored.recv().await {
+                Ok((_, reply)) => Wake::Stored(reply),
                 Err(_) => pending().await,
             }
         };
@@ -334,10 +420,14 @@ impl Serving {
             let _: std::time::Instant = timer.await;
             Wake::Due
         };
-        match or(asked, or(checked, or(due, or(readable, writable)))).await {
+        match or(asked, or(checked, or(stored, or(due, or(readable, writable))))).await {
             Wake::Asked(request) => self.asked(request),
             Wake::Checked(checked) => {
                 self.checked(checked);
+                Turn::Moved
+            }
+            Wake::Stored(reply) => {
+                self.stored(reply);
                 Turn::Moved
             }
             Wake::Socket => Turn::Moved,
@@ -370,10 +460,32 @@ impl Serving {
             while self.checked.recv().await.is_ok() {}
             verifiers.join();
         }
+        if let Some(store) = self.store.take() {
+            close(store, &self.stored).await;
+        }
     }
 
     fn now(&self) -> Now {
         self.clock.now()
+    }
+}
+
+/// Lets the store finish what it was given, and waits for that for a while.
+async fn close(store: Store, stored: &Receiver<Stored>) {
+    let thread = store.finish();
+    // It drops its end when it is through.
+    let through = async {
+        while stored.recv().await.is_ok() {}
+        true
+    };
+    let late = async {
+        Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
+        false
+    };
+    if or(through, late).await {
+        let _ = thread.join();
+    } else {
+        tracing::warn!("node database is still busy: leaving it to end by itself");
     }
 }
 

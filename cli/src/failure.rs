@@ -11,8 +11,8 @@ use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
-use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
+use devp2p_smol::host::{EntropyError, StartError};
 use serde::Serialize;
 
 use crate::discv4::NodeError;
@@ -86,6 +86,8 @@ pub(crate) enum Failure {
     System(&'static str, io::Error),
     /// Nothing can listen there.
     Listen(SocketAddr, io::Error),
+    /// Discovery does not start.
+    Start(StartError),
     /// Standard output took no more.
     Output(io::Error),
     /// The dial made no peer.
@@ -179,6 +181,8 @@ impl fmt::Display for Failure {
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Start(StartError::Store(path, error)) => write!(f, "{}: {error}", shown(path)),
+            Self::Start(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
             Self::Dial(error) => error.fmt(f),
@@ -229,4 +233,5 @@ from!(
     SessionError => Ended,
     Misuse => Misuse,
     RequestError => Request,
+    StartError => Start,
 );

@@ -32,7 +32,7 @@ mod worker;
 pub use error::{Damage, StoreError};
 pub use level_db::{LevelDb, Sync};
 pub use walk::{Report, check, dump};
-pub use worker::{Busy, Store, StoreCounts};
+pub use worker::{Busy, Store};
 
 #[cfg(test)]
 mod bad_input;

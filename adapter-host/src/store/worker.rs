@@ -12,7 +12,7 @@ use std::time::Instant;
 use core::fmt;
 
 use devp2p_core::limits;
-use devp2p_core::store::{KeyValue as _, Operation, OperationId, Reply};
+use devp2p_core::store::{KeyValue as _, Operation, OperationId, Reply, StoreCounts};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -43,19 +43,6 @@ type Given = (OperationId, Operation);
 /// The operation was not taken: the queue is full, or the thread has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Busy;
-
-/// What has gone wrong since a store was opened.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[non_exhaustive]
-pub struct StoreCounts {
-    /// Damaged databases that were set aside.
-    pub set_aside: u64,
-    /// Operations that were not done.
-    pub failed: u64,
-    /// Bytes at the ends of logs that were no whole record: what was being
-    /// written when an earlier process was interrupted.
-    pub torn: u64,
-}
 
 #[derive(Default, Debug)]
 struct Counters {
@@ -105,14 +92,21 @@ impl Store {
         let Counters { set_aside, failed, torn } = &*self.counters;
         let [set_aside, failed, torn] =
             [set_aside, failed, torn].map(|counter| counter.load(Ordering::Relaxed));
-        StoreCounts { set_aside, failed, torn }
+        let mut counts = StoreCounts::default();
+        (counts.set_aside, counts.failed, counts.torn) = (set_aside, failed, torn);
+        counts
     }
 
     /// Waits until all that it was given is done and the database closed.
     pub fn close(self) {
-        drop(self.operations);
         // If it has panicked, it has ended as well.
-        let _ = self.thread.join();
+        let _ = self.finish().join();
+    }
+
+    /// Takes no more operations, and does not wait: when the thread is through
+    /// with what it was given it closes the database, drops `reply`, and ends.
+    pub fn finish(self) -> JoinHandle<()> {
+        self.thread
     }
 }
 

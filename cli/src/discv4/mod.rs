@@ -13,6 +13,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
+use devp2p_smol::host::StartError;
 use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
 use futures_lite::future::or;
 
@@ -49,13 +50,17 @@ fn start(
     config.bootnodes = bootnodes.iter().map(NodeAddress::contact).collect();
     config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
     let start = |address: SocketAddr| {
-        let config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
-        discover(config, executor).map_err(|error| Failure::Listen(address, error))
+        let mut config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
+        if let Some(directory) = &arguments.nodedb {
+            config = config.node_database(directory);
+        }
+        discover(config, executor)
     };
-    match arguments.addr {
-        Some(address) => start(address),
-        None => start(EVERYWHERE).or_else(|_| start(EVERYWHERE_IP4)),
-    }
+    let started = match (arguments.addr, start(arguments.addr.unwrap_or(EVERYWHERE))) {
+        (None, Err(StartError::Listen(..))) => start(EVERYWHERE_IP4),
+        (_, started) => started,
+    };
+    Ok(started?)
 }
 
 /// What is announced stands whatever others state, but for the port: as long

@@ -28,7 +28,7 @@ use crate::entropy::Seed;
 use crate::identity::{Contact, LocalEndpoints, Record, RecordError};
 use crate::limits;
 use crate::machine::Machine;
-use crate::store::{Operation, OperationId, Reply};
+use crate::store::{Operation, OperationId, Reply, StoreCounts};
 use crate::time::{Deadline, Now};
 
 /// What an adapter must execute.
@@ -164,6 +164,9 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// What became of datagrams outside of the machine.
     pub datagrams: Datagrams,
+    /// What has gone wrong in the node database; `None` without one. The
+    /// adapter's to fill in.
+    pub store: Option<StoreCounts>,
 }
 
 /// The machine with the datagrams that it wants sent.
@@ -336,6 +339,7 @@ impl<D: Driven> Discovery<D> {
             drops: machine.drops().clone(),
             traffic: *machine.traffic(),
             datagrams: self.datagrams,
+            store: None,
         }
     }
 

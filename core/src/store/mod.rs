@@ -4,4 +4,4 @@ mod key_value;
 mod operation;
 
 pub use key_value::{Change, Entry, KeyValue};
-pub use operation::{Operation, OperationId, Reply, StoredBond};
+pub use operation::{Operation, OperationId, Reply, StoreCounts, StoredBond};

@@ -138,8 +138,10 @@ pub const PACKET_LIFE: Duration = Duration::from_secs(20);
 /// a stranger makes us wait half a second, so 2,000 strangers a second are served.
 pub const PENDING_PROOFS: usize = 1000;
 
-/// Requests of our own that wait for an answer. Ours: more than all look-ups,
-/// revalidations and queries can have at once.
+/// Requests of our own that wait for an answer, before no more are begun; each of
+/// the [`QUERIES`] that have been may ask one more. Ours: more than all look-ups,
+/// revalidations and queries have at once, but an application may give up what
+/// it asks, and ask again.
 pub const PENDING_REQUESTS: usize = 1000;
 
 /// Queries under way: find-node and record requests with the proofs that they

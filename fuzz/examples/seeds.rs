@@ -29,6 +29,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     handshake_packets(&mut seeds);
     payloads(&mut seeds);
     frames(&mut seeds);
+    datagrams(&mut seeds);
     discovery(&mut seeds);
     for target in ["session_dial", "session_accept"] {
         sessions(&mut seeds, target);
@@ -228,7 +229,7 @@ const RECORD: &str = "f884b8407098ad865b00a582051940cb9cf36836572411a47278783077
     000189736563703235366b31a103ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd31\
     388375647082765f";
 
-fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     let to = Endpoint { ip: Some([1, 2, 3, 4].into()), udp: 30303, tcp: 0 };
     let expiration = packet::now().unix.as_secs() + 20;
     let ping = Ping { version: 4, from: to, to, expiration, enr_sequence: Some(1) };
@@ -283,6 +284,134 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[0]).bytes(odd)));
         writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[1]).bytes(odd)));
     }
+}
+
+/// What happens to discovery, as [`devp2p_fuzz::discovery`] reads it.
+struct Story(Input);
+
+impl Story {
+    /// With a store or without, and with up to seven nodes to begin with.
+    fn new(store: bool, bootnodes: u8) -> Self {
+        Self(Input::new(&[bootnodes << 5 | u8::from(store)]))
+    }
+
+    /// A ping by the node with this number, sent from its own address.
+    fn ping(self, node: u8) -> Self {
+        Self(self.0.raw(&[2, node, 0, node, 0]))
+    }
+
+    /// It asks whom we know near a target.
+    fn find_node(self, node: u8, target: u8) -> Self {
+        Self(self.0.raw(&[2, node, 2, target]))
+    }
+
+    /// It asks for our record.
+    fn enr_request(self, node: u8) -> Self {
+        Self(self.0.raw(&[2, node, 3]))
+    }
+
+    /// A pong, or nodes, that nobody asked for.
+    fn unasked(self, node: u8) -> Self {
+        Self(self.0.raw(&[2, node, 5]).raw(&[2, node, 4, 2, 7, 8]))
+    }
+
+    /// A true answer to our packet with this index: a pong or a record with
+    /// this sequence number.
+    fn answer(self, index: u8, sequence: u8) -> Self {
+        Self(self.0.raw(&[6, index, 0, sequence]))
+    }
+
+    /// The true answer to our packet with this index, a FindNode.
+    fn neighbors(self, index: u8, nodes: &[u8]) -> Self {
+        let count = u8::try_from(nodes.len()).expect("a dozen at most");
+        Self(self.0.raw(&[6, index, count]).raw(nodes))
+    }
+
+    fn command(self, node: u8, command: u8) -> Self {
+        Self(self.0.raw(&[9, node, command]))
+    }
+
+    fn milliseconds(self, time: u16) -> Self {
+        Self(self.0.raw(&[14]).word(time))
+    }
+
+    fn seconds(self, time: u64) -> Self {
+        Self(self.0.raw(&[15]).number(time))
+    }
+
+    /// The store has a number for our record and these bonds, made so many
+    /// seconds ago.
+    fn opened(self, sequence: u8, bonds: &[u8], ago: u8) -> Self {
+        let count = u8::try_from(bonds.len()).expect("seven at most");
+        let bonds = bonds.iter().flat_map(|node| [*node, *node, ago, ago, 1]);
+        Self(self.0.raw(&[11, 0, 1, sequence, count]).raw(&bonds.collect::<Vec<_>>()))
+    }
+
+    fn stored_seeds(self, nodes: &[u8]) -> Self {
+        let count = u8::try_from(nodes.len()).expect("seven at most");
+        Self(self.0.raw(&[11, 1, count]).raw(nodes))
+    }
+
+    fn written(self, up_to: u8) -> Self {
+        Self(self.0.raw(&[11, 2, up_to]))
+    }
+}
+
+fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "discovery" };
+    let mut write = |Story(input)| writer.write(input);
+    // They ping, we ping back, they answer: each trusts the other's address.
+    // Then the node asks all there is to ask, and so do we.
+    let bonded = |node| Story::new(false, 0).ping(node).answer(0, 1).milliseconds(600);
+    write(bonded(3).find_node(3, 5).enr_request(3).ping(3));
+    write(bonded(3).command(3, 3).neighbors(1, &[1, 2, 4, 5, 6]).command(3, 1).answer(2, 1));
+    write(Story::new(false, 0).find_node(3, 5).enr_request(3).unasked(3));
+    write(Story::new(false, 0).ping(3).find_node(3, 5).enr_request(3));
+    // A record that is newer than the one we know.
+    write(bonded(3).command(3, 1).answer(1, 9).seconds(30).answer(2, 200).seconds(5).answer(3, 2));
+    // The first look-up, with bootnodes; nodes that name further ones.
+    let mut story = Story::new(false, 3).seconds(1);
+    for index in 0..12 {
+        story = story.answer(index, 1).milliseconds(500);
+    }
+    for index in 3..12 {
+        story = story.neighbors(index, &[index, index + 10, index + 20]).milliseconds(100);
+    }
+    write(story.command(7, 4).seconds(20));
+    write(Story::new(false, 7).seconds(1).seconds(100).seconds(10_000));
+    for command in 0..8 {
+        // To a stranger without an answer, to a bonded node, and cancelled.
+        write(Story::new(false, 1).command(2, command).seconds(10));
+        write(bonded(2).command(2, command).neighbors(1, &[3, 4, 5]).answer(1, 3).seconds(10));
+        write(bonded(2).command(2, command).command(1, 6).command(1, 6).seconds(10));
+    }
+    // A store that answers, answers late, answers twice, or never.
+    for bonds in [&[][..], &[1, 2, 3]] {
+        let opened = Story::new(true, 2).opened(9, bonds, 100);
+        write(opened.find_node(1, 3).enr_request(2).stored_seeds(&[4, 5, 6]).seconds(10));
+        let late = Story::new(true, 0).ping(1).answer(0, 1).command(2, 5).seconds(40);
+        write(late.opened(0, bonds, 1).opened(200, bonds, 9).stored_seeds(&[1]).written(200));
+    }
+    let stored = Story::new(true, 1).opened(1, &[1], 0).ping(1).answer(0, 0).ping(2).answer(1, 0);
+    write(stored.written(1).written(0).written(9).seconds(90_000).find_node(1, 1));
+    // A bond grows old, and a clock on the wall jumps.
+    write(bonded(3).seconds(3600 * 23).find_node(3, 1).seconds(3600 * 2).find_node(3, 1));
+    write(Story(bonded(3).0.raw(&[13, 0])).find_node(3, 1).ping(3).seconds(60));
+    // Verdicts that come late or twice; noise; a body behind a signature.
+    write(Story(bonded(3).ping(4).0.raw(&[12, 0, 12, 1, 12, 0])).seconds(1));
+    write(Story(Story::new(true, 1).0.raw(&[0, 3]).word(30303).bytes(&[1; 200])));
+    for kind in 0..6 {
+        write(Story(bonded(3).0.raw(&[1, 3, kind]).bytes(&[0xC0; 100])));
+    }
+    // Everybody pings, is answered, and asks; then an hour passes.
+    let mut story = Story::new(true, 7).opened(1, &[], 0);
+    for node in 0..30 {
+        story = story.ping(node).answer(node, node).milliseconds(300);
+    }
+    for node in 0..30 {
+        story = story.find_node(node, node);
+    }
+    write(story.seconds(60).command(1, 4).seconds(3600));
 }
 
 fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {

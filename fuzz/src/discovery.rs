@@ -118,6 +118,8 @@ impl World {
                 // A verdict that comes late, or twice.
                 let index = usize::from(tape.byte());
                 if let Some(packet) = self.unverified.get(index).cloned() {
+                    self.traffic.entry(packet.source().ip()).or_default().0 +=
+                        packet.datagram().len();
                     self.give(Input::Verified(verify(packet)));
                 }
             }

@@ -112,7 +112,8 @@ impl Requests {
         self.proofs < limits::PENDING_PROOFS
     }
 
-    /// Whether one more request of our own may be made.
+    /// Whether one more request of our own may be begun. A query that has begun
+    /// asks its question in any case.
     pub(super) fn has_room(&self) -> bool {
         self.len() - self.proofs < limits::PENDING_REQUESTS
     }
@@ -238,7 +239,7 @@ impl Requests {
         if proofs != self.proofs || proofs > limits::PENDING_PROOFS {
             return Err("pending proofs");
         }
-        if self.requests.len() - proofs > limits::PENDING_REQUESTS {
+        if self.requests.len() - proofs > limits::PENDING_REQUESTS + limits::QUERIES {
             return Err("pending requests");
         }
         let tokens = self.requests.values().filter_map(Request::token).count();

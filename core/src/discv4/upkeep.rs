@@ -170,10 +170,12 @@ impl Discovery {
             Refresh::Idle | Refresh::LookUp(_) => None,
         };
         let at = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
+        // Where there is no room the end of a request is the next deadline.
+        let revalidation = self.table.revalidation_deadline().filter(|_| self.requests.has_room());
         [
             seeding,
             at(self.table.refresh_deadline(), "refresh"),
-            at(self.table.revalidation_deadline(), "revalidation"),
+            at(revalidation, "revalidation"),
             at(self.look_ups.walker.next_step(), "random walk"),
             at(Some(self.upkeep.next_sweep), "expiry of what is stored"),
         ]

@@ -185,8 +185,8 @@ pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// geth keeps them in its database without bound. Ours: 0.5 MB.
 pub const BONDS: usize = 4096;
 
-/// How many bonds are drawn to find an old one among them. Redis finds 10 to
-/// be close to the truly oldest; ours.
+/// How many bonds are drawn to find among them one that may be forgotten. Redis
+/// finds 10 to be close to the truly oldest; ours.
 pub const BOND_SAMPLES: usize = 16;
 
 /// Between two writes of one endpoint's last pong to the store. geth writes
@@ -210,8 +210,8 @@ pub const PING_BACK_TIMEOUT: Duration = Duration::from_millis(500);
 /// arrive first on a network that reorders. Ours.
 pub const PING_BACK_GRACE: Duration = Duration::from_millis(50);
 
-/// Requests of our own that wait for an answer. Ours: more than all look-ups,
-/// revalidations and queries can have at once.
+/// Requests of our own that wait for an answer: one for each of [`QUERIES`], and
+/// almost as many besides. Ours.
 pub const PENDING_REQUESTS: usize = 1000;
 
 /// Queries under way: find-node and record requests with the proofs that they

@@ -112,9 +112,10 @@ impl Requests {
         self.proofs < limits::PENDING_PROOFS
     }
 
-    /// Whether one more request of our own may be made.
+    /// Whether one more request of our own may be made. There is always room for
+    /// the one that each query may yet make.
     pub(super) fn has_room(&self) -> bool {
-        self.len() - self.proofs < limits::PENDING_REQUESTS
+        self.len() - self.proofs < limits::PENDING_REQUESTS - limits::QUERIES
     }
 
     /// Whether an answer of this kind that names this hash is awaited from there.

@@ -106,104 +106,7 @@ pub const NODE_EVENTS: usize = 256;
 /// waits to be made. Ours.
 pub const NODE_REQUESTS: usize = 256;
 
-// Discovery v4.
-
-/// How long an endpoint proof holds. geth `bondExpiration`; the specification
-/// says 12 h.
-pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Endpoint proofs that are kept, of which those of the table are a tenth.
-/// geth keeps them in its database without bound. Ours: 0.5 MB.
-pub const BONDS: usize = 4096;
-
-/// How many bonds are drawn to find an old one among them. Redis finds 10 to
-/// be close to the truly oldest; ours.
-pub const BOND_SAMPLES: usize = 16;
-
-/// Between two writes of one endpoint's last pong to the store. geth writes
-/// each; ours: what is stored only has to tell a day from two.
-pub const BOND_STORE_INTERVAL: Duration = Duration::from_secs(60);
-
-/// For an answer to a request. geth `respTimeout`.
-pub const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// For a node's ping after its pong, so that it knows our endpoint when we ask
-/// it. geth sleeps as long without looking.
-pub const PING_BACK_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// How long a packet of ours is valid. geth `expiration`.
-pub const PACKET_LIFE: Duration = Duration::from_secs(20);
-
-/// Pings that wait for their pongs only to prove a stranger's endpoint. Ours:
-/// a stranger makes us wait half a second, so 2,000 strangers a second are served.
-pub const PENDING_PROOFS: usize = 1000;
-
-/// Requests of our own that wait for an answer, before no more are begun; each of
-/// the [`QUERIES`] that have been may ask one more. Ours: more than all look-ups,
-/// revalidations and queries have at once, but an application may give up what
-/// it asks, and ask again.
-pub const PENDING_REQUESTS: usize = 1000;
-
-/// Queries under way: find-node and record requests with the proofs that they
-/// need first. Ours: room for 64 look-ups and a crawl beside.
-pub const QUERIES: usize = 512;
-
-/// Commands of the application that are not answered yet. Ours.
-pub const DISCOVERY_COMMANDS: usize = 512;
-
-/// Look-ups under way. Ours: each has three queries in flight.
-pub const LOOK_UPS: usize = 64;
-
-/// Neighbours taken from the answers to one find-node request. geth `bucketSize`.
-pub const NEIGHBORS: usize = 16;
-
-/// Lowest UDP port, exclusive, of a neighbour that is believed. geth `errLowPort`.
-pub const LOW_PORT: u16 = 1024;
-
-/// Find-node requests in a row without an answer after which a node is pinged
-/// before it is asked again. geth `maxFindnodeFailures`.
-pub const FIND_FAILURES: u32 = 5;
-
-/// For the store to say what it remembers, before discovery starts without it. Ours.
-pub const STORE_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// For the store to give seeds, before a refresh goes on without them. Ours.
-pub const STORE_SEEDS_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Between two sweeps through the store and the bonds. geth `dbCleanupCycle`.
-pub const STORE_EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-
-/// Nodes that a refresh asks of the store. geth `seedCount`.
-pub const SEEDS: usize = 30;
-
-/// Oldest pong of a node that the store gives as a seed. geth `seedMaxAge`.
-pub const SEED_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
-
-/// Look-ups of random targets in a refresh, after the one of ourselves. geth.
-pub const REFRESH_LOOK_UPS: u8 = 3;
-
-// Node records.
-
-/// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
-/// `enr.SizeLimit`.
-pub const RECORD: usize = 300;
-
-/// After a node's ping was answered, before it is asked: time for the answer to
-/// arrive first on a network that reorders. Ours.
-pub const PING_BACK_GRACE: Duration = Duration::from_millis(50);
-
-/// Between two refreshes of a table that is empty: its bootnodes may be back.
-/// geth waits for the next ordinary refresh. Ours.
-pub const EMPTY_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Nodes that a random walk has met and nobody has asked for yet. Ours: what a
-/// few look-ups find.
-pub const WALK_BUFFER: usize = 256;
-
-/// Between the beginnings of two random look-ups of a walk. geth.
-pub const WALK_INTERVAL: Duration = Duration::from_secs(1);
-
-// Discovery v4: packets, gate.
+// Discovery v4: packets.
 
 /// Largest datagram, sent or read. discv4.md: "maximum size of any packet is
 /// 1280 bytes", the smallest that IPv6 carries whole.
@@ -225,6 +128,11 @@ pub const NEIGHBORS_IN_ANSWER: usize = 16;
 /// Most nodes that are read from one packet. Ours: the shortest entry has 71
 /// bytes, so that no packet of others holds more.
 pub const NEIGHBORS_READ: usize = (DATAGRAM - DATAGRAM_MIN) / 71;
+
+/// How long a packet of ours is valid. geth `expiration`.
+pub const PACKET_LIFE: Duration = Duration::from_secs(20);
+
+// Discovery v4: the gate.
 
 /// So many a second in the long run, and so many at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -267,18 +175,105 @@ pub const LAN_PACKETS: Rate = Rate { per_second: 1000, burst: 2000 };
 /// them could do us worse.
 pub const LOOPBACK_PACKETS: Rate = Rate { per_second: 100_000, burst: 100_000 };
 
-/// How long another's statement about our endpoint counts. geth
-/// `iptrackWindow`.
-pub const ENDPOINT_STATEMENT_LIFE: Duration = Duration::from_secs(5 * 60);
+// Discovery v4: endpoint proofs.
 
-/// How many hosts must state the same endpoint before it is believed. geth
-/// `iptrackMinStatements`.
-pub const ENDPOINT_STATEMENTS_MIN: usize = 10;
+/// How long an endpoint proof holds. geth `bondExpiration`; the specification
+/// says 12 h.
+pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Hosts whose statements are kept, for each family of addresses; the oldest
-/// make room. Ours: geth has no bound. More than a node hears in
-/// [`ENDPOINT_STATEMENT_LIFE`] unless someone is flooding it.
-pub const ENDPOINT_STATEMENTS: usize = 256;
+/// Endpoint proofs that are kept, of which those of the table are a tenth.
+/// geth keeps them in its database without bound. Ours: 0.5 MB.
+pub const BONDS: usize = 4096;
+
+/// How many bonds are drawn to find among them one that may be forgotten. Redis
+/// finds 10 to be close to the truly oldest; ours.
+pub const BOND_SAMPLES: usize = 16;
+
+/// Between two writes of one endpoint's last pong to the store. geth writes
+/// each; ours: what is stored only has to tell a day from two.
+pub const BOND_STORE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Pings that wait for their pongs only to prove a stranger's endpoint. Ours:
+/// a stranger makes us wait half a second, so 2,000 strangers a second are served.
+pub const PENDING_PROOFS: usize = 1000;
+
+// Discovery v4: requests and look-ups.
+
+/// For an answer to a request. geth `respTimeout`.
+pub const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// For a node's ping after its pong, so that it knows our endpoint when we ask
+/// it. geth sleeps as long without looking.
+pub const PING_BACK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// After a node's ping was answered, before it is asked: time for the answer to
+/// arrive first on a network that reorders. Ours.
+pub const PING_BACK_GRACE: Duration = Duration::from_millis(50);
+
+/// Requests of our own that wait for an answer: one for each of [`QUERIES`], and
+/// almost as many besides. Ours.
+pub const PENDING_REQUESTS: usize = 1000;
+
+/// Queries under way: find-node and record requests with the proofs that they
+/// need first. Ours: room for 64 look-ups and a crawl beside.
+pub const QUERIES: usize = 512;
+
+/// Commands of the application that are not answered yet. Ours.
+pub const DISCOVERY_COMMANDS: usize = 512;
+
+/// Neighbours taken from the answers to one find-node request. geth `bucketSize`.
+pub const NEIGHBORS: usize = 16;
+
+/// Lowest UDP port, exclusive, of a neighbour that is believed. geth `errLowPort`.
+pub const LOW_PORT: u16 = 1024;
+
+/// Find-node requests in a row without an answer after which a node is pinged
+/// before it is asked again. geth `maxFindnodeFailures`.
+pub const FIND_FAILURES: u32 = 5;
+
+/// Look-ups under way. Ours: each has three queries in flight.
+pub const LOOK_UPS: usize = 64;
+
+/// Queries of one look-up under way at once. Kademlia's α, geth `alpha`.
+pub const LOOK_UP_CONCURRENCY: usize = 3;
+
+/// Queries of one look-up. Ours: an honest network of millions takes some 40;
+/// one who has made thousands of ids could go on revealing closer ones.
+pub const LOOK_UP_QUERIES: usize = 128;
+
+/// Nodes that one look-up tells apart: those it began with, and all answers.
+pub const LOOK_UP_SEEN: usize = NEIGHBORS * (1 + LOOK_UP_QUERIES);
+
+/// Nodes that a random walk has met and nobody has asked for yet. Ours: what a
+/// few look-ups find.
+pub const WALK_BUFFER: usize = 256;
+
+/// Between the beginnings of two random look-ups of a walk. geth.
+pub const WALK_INTERVAL: Duration = Duration::from_secs(1);
+
+// Discovery v4: refresh and store.
+
+/// Look-ups of random targets in a refresh, after the one of ourselves. geth.
+pub const REFRESH_LOOK_UPS: u8 = 3;
+
+/// Between two refreshes of a table that is empty: its bootnodes may be back.
+/// geth waits for the next ordinary refresh. Ours.
+pub const EMPTY_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Nodes that a refresh asks of the store. geth `seedCount`.
+pub const SEEDS: usize = 30;
+
+/// Oldest pong of a node that the store gives as a seed. geth `seedMaxAge`.
+pub const SEED_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// For the store to say what it remembers, before discovery starts without it. Ours.
+pub const STORE_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For the store to give seeds, before a refresh goes on without them. Ours.
+pub const STORE_SEEDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two sweeps through the store and the bonds. geth `dbCleanupCycle`.
+pub const STORE_EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 // The Kademlia table.
 
@@ -333,15 +328,24 @@ pub const REFRESH_INTERVAL_MIN: Duration = Duration::from_secs(15 * 60);
 /// What is added to it at most, at random. geth.
 pub const REFRESH_INTERVAL_SPREAD: Duration = Duration::from_secs(15 * 60);
 
-/// Queries of one look-up under way at once. Kademlia's α, geth `alpha`.
-pub const LOOK_UP_CONCURRENCY: usize = 3;
+// Node records, our own among them.
 
-/// Queries of one look-up. Ours: an honest network of millions takes some 40;
-/// one who has made thousands of ids could go on revealing closer ones.
-pub const LOOK_UP_QUERIES: usize = 128;
+/// Largest node record, bytes of RLP, decoded or encoded. EIP-778, geth
+/// `enr.SizeLimit`.
+pub const RECORD: usize = 300;
 
-/// Nodes that one look-up tells apart: those it began with, and all answers.
-pub const LOOK_UP_SEEN: usize = NEIGHBORS * (1 + LOOK_UP_QUERIES);
+/// How long another's statement about our endpoint counts. geth
+/// `iptrackWindow`.
+pub const ENDPOINT_STATEMENT_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// How many hosts must state the same endpoint before it is believed. geth
+/// `iptrackMinStatements`.
+pub const ENDPOINT_STATEMENTS_MIN: usize = 10;
+
+/// Hosts whose statements are kept, for each family of addresses; the oldest
+/// make room. Ours: geth has no bound. More than a node hears in
+/// [`ENDPOINT_STATEMENT_LIFE`] unless someone is flooding it.
+pub const ENDPOINT_STATEMENTS: usize = 256;
 
 // Discovery v4: between machine, socket and application.
 
@@ -370,10 +374,6 @@ pub const VERIFIERS: usize = 4;
 /// Between two attempts to read when the system refused one, for lack of memory
 /// say, and not for a datagram's sake. Ours, as [`ACCEPT_RETRY`].
 pub const RECEIVE_RETRY: Duration = Duration::from_millis(200);
-
-/// For the store to finish what it was given, when discovery stops. Ours: a disk
-/// that is slower than that has failed.
-pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Requests of an application that wait for discovery, before the next one
 /// waits to be made. Ours.

@@ -130,7 +130,7 @@ fn check(reason: DropReason, datagram: &[u8], source: SocketAddr) {
         | DropReason::Overloaded
         | DropReason::BadSignature => {}
         DropReason::FromSelf
-        | DropReason::Restricted
+        | DropReason::NotOpen
         | DropReason::Unproven
         | DropReason::Unsolicited
         | DropReason::BadRecord

@@ -174,7 +174,9 @@ impl Discovery {
         let success = !nodes.is_empty();
         let before = self.bonds.of(id, ip).find_failures;
         let failures = self.bonds.found(id, ip, success, self.table.contains(id));
-        if failures != before {
+        // Who never answered is not worth a place on the disk, were it named a
+        // thousand times.
+        if failures != before && self.bonds.of(id, ip).proven.is_some() {
             self.store(Operation::PutTimes {
                 id: *id,
                 ip,

@@ -9,6 +9,7 @@
 //! no memory here. Specification: discv4 "Endpoint Proof".
 
 use alloc::collections::BTreeMap;
+use core::cmp::Reverse;
 use core::net::IpAddr;
 
 use crate::entropy::Rng;
@@ -33,7 +34,7 @@ pub(super) struct Bond {
 #[derive(Debug)]
 pub(super) struct Bonds {
     bonds: BTreeMap<(NodeId, IpAddr), Bond>,
-    /// How many of them are at an address.
+    /// How many of them, proved once, are at an address.
     addresses: BTreeMap<IpAddr, u32>,
     rng: Rng,
 }
@@ -76,7 +77,10 @@ impl Bonds {
         keep: impl Fn(&NodeId) -> bool,
     ) -> &mut Bond {
         self.make_room(id, ip, keep);
-        let bond = self.entry(id, ip);
+        let bond = self.bonds.entry((*id, ip)).or_default();
+        if bond.proven.is_none() {
+            *self.addresses.entry(ip).or_default() += 1;
+        }
         bond.proven = Some(now + limits::BOND_LIFE);
         bond
     }
@@ -95,7 +99,7 @@ impl Bonds {
         if !known && (success || !in_table || self.len() >= limits::BONDS) {
             return u32::from(!success);
         }
-        let bond = self.entry(id, ip);
+        let bond = self.bonds.entry((*id, ip)).or_default();
         bond.find_failures = if success { 0 } else { bond.find_failures.saturating_add(1) };
         bond.find_failures
     }
@@ -103,7 +107,10 @@ impl Bonds {
     /// What an earlier run has stored. Newer knowledge stands.
     pub(super) fn restore(&mut self, id: &NodeId, ip: IpAddr, bond: Bond) {
         if self.len() < limits::BONDS && !self.bonds.contains_key(&(*id, ip)) {
-            *self.entry(id, ip) = bond;
+            if bond.proven.is_some() {
+                *self.addresses.entry(ip).or_default() += 1;
+            }
+            self.bonds.insert((*id, ip), bond);
         }
     }
 
@@ -112,39 +119,31 @@ impl Bonds {
         let lives = |until: Option<Instant>| until.is_some_and(|until| now < until);
         let addresses = &mut self.addresses;
         self.bonds.retain(|(_, ip), bond| {
-            let keep = lives(bond.proven) || lives(bond.known) || bond.find_failures > 0;
+            let keep = lives(bond.proven) || lives(bond.known);
             if !keep {
-                release(addresses, *ip);
+                release(addresses, *ip, bond);
             }
             keep
         });
     }
 
-    fn entry(&mut self, id: &NodeId, ip: IpAddr) -> &mut Bond {
-        self.bonds.entry((*id, ip)).or_insert_with(|| {
-            *self.addresses.entry(ip).or_default() += 1;
-            Bond::default()
-        })
-    }
-
-    /// Of a few drawn at random the one that was silent for longest goes.
+    /// Of a few drawn at random one at the most crowded address goes, of those the
+    /// one that was silent for longest: ids cost nothing, addresses do. Nor can
+    /// anyone choose ids that are drawn less often than others.
     fn make_room(&mut self, id: &NodeId, ip: IpAddr, keep: impl Fn(&NodeId) -> bool) {
         if self.len() < limits::BONDS || self.bonds.contains_key(&(*id, ip)) {
             return;
         }
-        let mut oldest = None;
-        for _ in 0..limits::BOND_SAMPLES {
-            let from = (NodeId::new(self.rng.bytes()), ip);
-            let drawn = self.bonds.range(from..).next().or_else(|| self.bonds.first_key_value());
-            let Some((key, bond)) = drawn else { return };
-            let rank = (keep(&key.0), bond.proven);
-            if oldest.is_none_or(|(_, least)| rank < least) {
-                oldest = Some((*key, rank));
-            }
-        }
-        if let Some((key, _)) = oldest {
+        let stride = self.len().div_ceil(limits::BOND_SAMPLES).max(1);
+        let first = self.rng.below(u32::try_from(stride).unwrap_or(u32::MAX));
+        let drawn = self.bonds.iter().skip(usize::try_from(first).unwrap_or(0)).step_by(stride);
+        let worst = drawn.min_by_key(|((id, ip), bond)| {
+            let crowd = self.addresses.get(ip).copied().unwrap_or(0);
+            (keep(id), bond.proven.is_some(), Reverse(crowd), bond.proven)
+        });
+        if let Some((key, bond)) = worst.map(|(key, bond)| (*key, *bond)) {
             self.bonds.remove(&key);
-            release(&mut self.addresses, key.1);
+            release(&mut self.addresses, key.1, &bond);
         }
     }
 
@@ -154,15 +153,17 @@ impl Bonds {
             return Err("bonds");
         }
         let mut addresses = BTreeMap::new();
-        for (_, ip) in self.bonds.keys() {
+        for ((_, ip), _) in self.bonds.iter().filter(|(_, bond)| bond.proven.is_some()) {
             *addresses.entry(*ip).or_default() += 1_u32;
         }
         if addresses == self.addresses { Ok(()) } else { Err("addresses of bonds") }
     }
 }
 
-fn release(addresses: &mut BTreeMap<IpAddr, u32>, ip: IpAddr) {
-    if let Some(count) = addresses.get_mut(&ip) {
+fn release(addresses: &mut BTreeMap<IpAddr, u32>, ip: IpAddr, bond: &Bond) {
+    if bond.proven.is_some()
+        && let Some(count) = addresses.get_mut(&ip)
+    {
         *count -= 1;
         if *count == 0 {
             addresses.remove(&ip);
@@ -234,6 +235,61 @@ mod tests {
         let kept = (0..400).filter(|number| bonds.of(&id(*number), A).proven.is_some()).count();
         assert!(kept >= 396, "{kept} of 400 are left");
         assert!(bonds.is_proven(&id(count * 3 - 1), A, now));
+        bonds.audit().unwrap();
+    }
+
+    /// Keys that somebody mined, so that a search through all ids meets the first
+    /// of them alone.
+    fn mined(number: u32) -> NodeId {
+        let mut bytes = [0x77; 32];
+        bytes[28..].copy_from_slice(&number.to_be_bytes());
+        NodeId::new(bytes)
+    }
+
+    #[test]
+    fn one_host_with_thousands_of_keys_does_not_push_the_proofs_of_others_out() {
+        let mut bonds = bonds();
+        let honest = |number: u32| IpAddr::V4(Ipv4Addr::from_bits(0x2100_0000 + number));
+        let count = u32::try_from(limits::BONDS).unwrap();
+        for number in 0..count {
+            bonds.pong(&id(number), honest(number), Instant::from_secs(1), |_| false);
+        }
+        for number in 0..3 * count {
+            bonds.pong(&mined(number), A, Instant::from_secs(2), |_| false);
+        }
+        let now = Instant::from_secs(3);
+        let left = |number: &u32| bonds.is_proven(&id(*number), honest(*number), now);
+        let left = (0..count).filter(left).count();
+        assert!(left > limits::BONDS * 3 / 4, "{left}");
+        bonds.audit().unwrap();
+    }
+
+    #[test]
+    fn who_was_never_heard_of_has_no_address_and_is_forgotten_first() {
+        let mut bonds = bonds();
+        assert_eq!(bonds.found(&id(1), A, false, true), 1);
+        assert!(!bonds.has_address(A), "a failure is no proof");
+        bonds.pong(&id(2), A, Instant::ZERO, |_| false);
+        bonds.expire(Instant::from_secs(1));
+        assert_eq!((bonds.len(), bonds.of(&id(1), A)), (1, Bond::default()));
+        assert!(bonds.has_address(A));
+        bonds.expire(Instant::ZERO + limits::BOND_LIFE);
+        assert!(bonds.len() == 0 && !bonds.has_address(A));
+        bonds.audit().unwrap();
+
+        let count = u32::try_from(limits::BONDS).unwrap();
+        for number in 0..count {
+            if number % 8 == 0 {
+                bonds.found(&id(number), B, false, true);
+            } else {
+                bonds.pong(&id(number), A, Instant::ZERO, |_| false);
+            }
+        }
+        for number in 0..64 {
+            bonds.pong(&id(count + number), A, Instant::ZERO, |_| false);
+        }
+        let proven = bonds.addresses.get(&A).copied().unwrap();
+        assert!(proven > count - count / 8 + 48, "{proven}");
         bonds.audit().unwrap();
     }
 

@@ -32,7 +32,7 @@ use crate::kademlia::Table;
 use crate::limits;
 use crate::machine::Machine;
 use crate::store::{Operation, OperationId};
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Now, UnixTime};
 
 /// Node discovery, version 4: a table of nodes, kept alive, and the answers to
 /// whoever asks. See the [room](super) for how it is driven.
@@ -53,6 +53,7 @@ pub struct Discovery {
     pub(super) drops: Drops,
     pub(super) traffic: Traffic,
     pub(super) now: Now,
+    began: Now,
     outputs: VecDeque<Output>,
     operations: u64,
     stopped: bool,
@@ -86,6 +87,7 @@ impl Discovery {
             config,
             table,
             now,
+            began: now,
         };
         discovery.open();
         discovery.settle();
@@ -176,8 +178,18 @@ impl Discovery {
     }
 
     /// When a packet that leaves now ceases to be valid, in Unix seconds.
-    pub(super) const fn expiration(&self) -> u64 {
-        self.now.unix.saturating_add(limits::PACKET_LIFE).as_secs()
+    pub(super) fn expiration(&self) -> u64 {
+        self.now.unix.max(self.steady_unix()).saturating_add(limits::PACKET_LIFE).as_secs()
+    }
+
+    /// What the Unix clock would say if nobody had set it since we began.
+    ///
+    /// Who sets our clock, or a time server's for us, could have us take every
+    /// honest packet for expired, or have ours taken so; the table would empty in
+    /// two minutes, and only who ignores expirations would be in it. So a packet is
+    /// expired if both clocks say so, and ours are valid by either.
+    const fn steady_unix(&self) -> UnixTime {
+        self.began.unix.saturating_add(self.now.mono.saturating_since(self.began.mono))
     }
 
     /// The nodes of the table that are closest to a target, live or not.
@@ -186,8 +198,12 @@ impl Discovery {
     }
 
     fn on_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
+        if !self.upkeep.is_open() {
+            return self.drops.count(DropReason::NotOpen);
+        }
         let known = Known { bonds: &self.bonds, requests: &self.requests };
-        match self.gate.check(self.now, source, bytes, &known) {
+        let now = Now { unix: self.now.unix.min(self.steady_unix()), ..self.now };
+        match self.gate.check(now, source, bytes, &known) {
             Ok(unverified) => self.outputs.push_back(Output::Verify(unverified)),
             Err(reason) => self.drops.count(reason),
         }

@@ -8,6 +8,9 @@ use crate::error::DecodeError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DropReason {
+    /// Before the gate: the store has not answered yet, so what we would say of
+    /// ourselves is not certain.
+    NotOpen,
     /// The gate: fewer than [`DATAGRAM_MIN`](crate::limits::DATAGRAM_MIN) bytes.
     TooShort,
     /// The gate: more than [`DATAGRAM`](crate::limits::DATAGRAM) bytes.
@@ -30,8 +33,6 @@ pub enum DropReason {
     BadSignature,
     /// Our own key signed it.
     FromSelf,
-    /// The configuration forbids this address.
-    Restricted,
     /// It asks for something that is for proven endpoints only.
     Unproven,
     /// It answers nothing that we have asked, or too late, or from elsewhere.
@@ -45,6 +46,7 @@ pub enum DropReason {
 
 /// Names in the order of [`DropReason::index`].
 const LABELS: [&str; 16] = [
+    "not_open",
     "too_short",
     "too_long",
     "unknown_type",
@@ -56,7 +58,6 @@ const LABELS: [&str; 16] = [
     "malformed",
     "bad_signature",
     "from_self",
-    "restricted",
     "unproven",
     "unsolicited",
     "bad_record",
@@ -66,18 +67,18 @@ const LABELS: [&str; 16] = [
 impl DropReason {
     const fn index(self) -> usize {
         match self {
-            Self::TooShort => 0,
-            Self::TooLong => 1,
-            Self::UnknownType => 2,
-            Self::BadSource => 3,
-            Self::OverBudget => 4,
-            Self::Overloaded => 5,
-            Self::BadHash => 6,
-            Self::Expired => 7,
-            Self::Malformed(_) => 8,
-            Self::BadSignature => 9,
-            Self::FromSelf => 10,
-            Self::Restricted => 11,
+            Self::NotOpen => 0,
+            Self::TooShort => 1,
+            Self::TooLong => 2,
+            Self::UnknownType => 3,
+            Self::BadSource => 4,
+            Self::OverBudget => 5,
+            Self::Overloaded => 6,
+            Self::BadHash => 7,
+            Self::Expired => 8,
+            Self::Malformed(_) => 9,
+            Self::BadSignature => 10,
+            Self::FromSelf => 11,
             Self::Unproven => 12,
             Self::Unsolicited => 13,
             Self::BadRecord => 14,
@@ -95,7 +96,8 @@ impl DropReason {
     pub const fn may_be_foreign(self) -> bool {
         match self {
             Self::TooShort | Self::UnknownType | Self::BadHash => true,
-            Self::TooLong
+            Self::NotOpen
+            | Self::TooLong
             | Self::BadSource
             | Self::OverBudget
             | Self::Overloaded
@@ -103,7 +105,6 @@ impl DropReason {
             | Self::Malformed(_)
             | Self::BadSignature
             | Self::FromSelf
-            | Self::Restricted
             | Self::Unproven
             | Self::Unsolicited
             | Self::BadRecord
@@ -115,6 +116,7 @@ impl DropReason {
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NotOpen => "not open yet",
             Self::TooShort => "too small",
             Self::TooLong => "too large",
             Self::UnknownType => "unknown type",
@@ -126,7 +128,6 @@ impl fmt::Display for DropReason {
             Self::Malformed(error) => return write!(f, "malformed: {error}"),
             Self::BadSignature => "invalid signature",
             Self::FromSelf => "from ourselves",
-            Self::Restricted => "address not permitted",
             Self::Unproven => "unknown node",
             Self::Unsolicited => "unsolicited reply",
             Self::BadRecord => "invalid record",
@@ -181,6 +182,7 @@ mod tests {
     use super::*;
 
     const ALL: [DropReason; LABELS.len()] = [
+        DropReason::NotOpen,
         DropReason::TooShort,
         DropReason::TooLong,
         DropReason::UnknownType,
@@ -192,7 +194,6 @@ mod tests {
         DropReason::Malformed(DecodeError::Truncated),
         DropReason::BadSignature,
         DropReason::FromSelf,
-        DropReason::Restricted,
         DropReason::Unproven,
         DropReason::Unsolicited,
         DropReason::BadRecord,

@@ -204,12 +204,12 @@ impl Discovery {
         let Some(known) = self.queries.get(query).map(|query| &query.contact) else {
             return Ok(());
         };
-        let outcome = match fetched(known, to.ip(), &response.record) {
-            Ok(contact) => Outcome::Record(contact),
-            Err(error) => Outcome::Failed(error),
+        let (outcome, taken) = match fetched(known, to.ip(), &response.record) {
+            Ok(contact) => (Outcome::Record(contact), Ok(())),
+            Err(error) => (Outcome::Failed(error), Err(DropReason::BadRecord)),
         };
         self.look_ups.ended(query, outcome);
-        Ok(())
+        taken
     }
 }
 

@@ -112,10 +112,10 @@ impl Requests {
         self.proofs < limits::PENDING_PROOFS
     }
 
-    /// Whether one more request of our own may be begun. A query that has begun
-    /// asks its question in any case.
+    /// Whether one more request of our own may be made. There is always room for
+    /// the one that each query may yet make.
     pub(super) fn has_room(&self) -> bool {
-        self.len() - self.proofs < limits::PENDING_REQUESTS
+        self.len() - self.proofs < limits::PENDING_REQUESTS - limits::QUERIES
     }
 
     /// Whether an answer of this kind that names this hash is awaited from there.
@@ -239,7 +239,7 @@ impl Requests {
         if proofs != self.proofs || proofs > limits::PENDING_PROOFS {
             return Err("pending proofs");
         }
-        if self.requests.len() - proofs > limits::PENDING_REQUESTS + limits::QUERIES {
+        if self.requests.len() - proofs > limits::PENDING_REQUESTS {
             return Err("pending requests");
         }
         let tokens = self.requests.values().filter_map(Request::token).count();

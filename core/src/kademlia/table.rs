@@ -197,7 +197,8 @@ impl Table {
 
     /// Whom to ping now, if anyone. May be called until it says nobody, which
     /// is after two at most. Each node named is named again only after
-    /// [`revalidated`](Self::revalidated) was told what came of it.
+    /// [`revalidated`](Self::revalidated) was told what came of it, or
+    /// [`postpone_revalidation`](Self::postpone_revalidation) that nothing did.
     pub fn poll_revalidation(&mut self, now: Instant) -> Option<Contact> {
         while let Some(pace) = self.revalidation.due(now, &mut self.rng) {
             if let Some(contact) = self.draw_unasked(pace) {
@@ -215,6 +216,17 @@ impl Table {
         let entry = unasked.get_mut(usize::try_from(at).ok()?)?;
         entry.check = Check::Asked;
         Some(entry.contact.clone())
+    }
+
+    /// A node that [`poll_revalidation`](Self::poll_revalidation) named was not
+    /// pinged after all: nothing is known of it but that it may be named again.
+    pub fn postpone_revalidation(&mut self, id: &NodeId) {
+        let index = self.index(id);
+        if let Some(entry) = self.buckets[index].entry_mut(id)
+            && entry.check == Check::Asked
+        {
+            entry.check = Check::Idle;
+        }
     }
 
     /// When there may be somebody to ping. After

@@ -1,6 +1,9 @@
 //! Discovery as a whole: one machine against hand-made packets, and networks of
 //! them in virtual time.
 
+mod disk;
 mod harness;
 mod network;
 mod packets;
+mod revalidation;
+mod store;

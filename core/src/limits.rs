@@ -210,16 +210,16 @@ pub const PING_BACK_TIMEOUT: Duration = Duration::from_millis(500);
 /// arrive first on a network that reorders. Ours.
 pub const PING_BACK_GRACE: Duration = Duration::from_millis(50);
 
-/// Requests of our own that wait for an answer: one for each of [`QUERIES`], and
-/// almost as many besides. Ours.
-pub const PENDING_REQUESTS: usize = 1000;
-
 /// Queries under way: find-node and record requests with the proofs that they
 /// need first. Ours: room for 64 look-ups and a crawl beside.
 pub const QUERIES: usize = 512;
 
 /// Commands of the application that are not answered yet. Ours.
 pub const DISCOVERY_COMMANDS: usize = 512;
+
+/// Requests of our own that wait for an answer: one for each command, for each
+/// query, and for each node of the table that is being revalidated.
+pub const PENDING_REQUESTS: usize = DISCOVERY_COMMANDS + QUERIES + BUCKETS * BUCKET_ENTRIES;
 
 /// Neighbours taken from the answers to one find-node request. geth `bucketSize`.
 pub const NEIGHBORS: usize = 16;

@@ -122,6 +122,12 @@ impl UnixTime {
     pub const fn saturating_add(self, by: Duration) -> Self {
         Self(self.0.saturating_add(micros(by)))
     }
+
+    /// This point moved back, saturating.
+    #[must_use]
+    pub const fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(by)))
+    }
 }
 
 impl fmt::Debug for UnixTime {

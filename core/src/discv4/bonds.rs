@@ -11,6 +11,7 @@
 use alloc::collections::BTreeMap;
 use core::cmp::Reverse;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::entropy::Rng;
 use crate::identity::NodeId;
@@ -26,8 +27,17 @@ pub(super) struct Bond {
     pub(super) known: Option<Instant>,
     /// How many find-node requests in a row it has not answered.
     pub(super) find_failures: u32,
-    /// When the store was last told of the pong.
+    /// When the store was last told of both.
     pub(super) stored: Option<Instant>,
+}
+
+impl Bond {
+    /// How long ago it was that what holds until then began to hold; `None` if
+    /// it does no more.
+    pub(super) fn age(until: Option<Instant>, now: Instant) -> Option<Duration> {
+        let left = until?.saturating_since(now);
+        (!left.is_zero()).then(|| limits::BOND_LIFE.saturating_sub(left))
+    }
 }
 
 /// All bonds, at most [`limits::BONDS`].
@@ -85,11 +95,23 @@ impl Bonds {
         bond
     }
 
-    /// A ping came. It is remembered of those who are known already.
-    pub(super) fn ping(&mut self, id: &NodeId, ip: IpAddr, now: Instant) {
-        if let Some(bond) = self.bonds.get_mut(&(*id, ip)) {
-            bond.known = Some(now + limits::BOND_LIFE);
+    /// A ping came. It is remembered of those who are known already. Says
+    /// whether it proved anything: that we had not done so already.
+    pub(super) fn ping(&mut self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
+        let Some(bond) = self.bonds.get_mut(&(*id, ip)) else { return false };
+        let before = bond.known.replace(now + limits::BOND_LIFE);
+        before.is_none_or(|until| until <= now)
+    }
+
+    /// Whether the store is to be told of a node again: it was long ago, or
+    /// never. If it is, it was now.
+    pub(super) fn is_to_store(&mut self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
+        let Some(bond) = self.bonds.get_mut(&(*id, ip)) else { return false };
+        let due = bond.stored.is_none_or(|at| now - at >= limits::BOND_STORE_INTERVAL);
+        if due {
+            bond.stored = Some(now);
         }
+        due
     }
 
     /// A node answered a find-node request, or did not. Says how many it has
@@ -174,7 +196,6 @@ fn release(addresses: &mut BTreeMap<IpAddr, u32>, ip: IpAddr, bond: &Bond) {
 #[cfg(test)]
 mod tests {
     use core::net::Ipv4Addr;
-    use core::time::Duration;
 
     use super::*;
     use crate::entropy::Seed;

@@ -76,7 +76,7 @@ impl Discovery {
             queries: Queries::default(),
             look_ups: LookUps::new(seed.derive("look-ups", 0).jitter()),
             commands: BTreeMap::new(),
-            upkeep: Upkeep::new(config.store, now.mono),
+            upkeep: Upkeep::new(now.mono),
             drops: Drops::default(),
             traffic: Traffic::default(),
             outputs: VecDeque::new(),
@@ -144,9 +144,8 @@ impl Discovery {
 
     /// Tells of a new record of ours, and has its number kept.
     pub(super) fn publish_record(&mut self) {
-        let record = Arc::clone(self.local.record());
-        self.store(Operation::PutSequence { local: self.own, sequence: record.sequence() });
-        self.tell(Event::LocalRecord(record));
+        self.store_sequence();
+        self.tell(Event::LocalRecord(Arc::clone(self.local.record())));
     }
 
     pub(super) fn tell(&mut self, event: Event) {
@@ -157,12 +156,12 @@ impl Discovery {
         self.outputs.push_back(Output::Answer(id, answer));
     }
 
-    pub(super) fn store(&mut self, operation: Operation) {
-        if self.config.store {
-            let id = OperationId(self.operations);
-            self.operations += 1;
-            self.outputs.push_back(Output::Store(id, operation));
-        }
+    /// Has the store do something, if there is one.
+    pub(super) fn store(&mut self, operation: Operation) -> Option<OperationId> {
+        let id = self.config.store.then_some(OperationId(self.operations))?;
+        self.operations += 1;
+        self.outputs.push_back(Output::Store(id, operation));
+        Some(id)
     }
 
     pub(super) fn drop_packet(&mut self, reason: DropReason) {

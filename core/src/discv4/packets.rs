@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 
+use super::bonds::Bond;
 use super::queries::Outcome;
 use super::requests::{Asked, Purpose, Request};
 use super::{
@@ -14,6 +15,7 @@ use crate::identity::{Contact, NodeId, Record, check_relay_address};
 use crate::kademlia::Liveness;
 use crate::limits;
 use crate::store::Operation;
+use crate::time::Now;
 
 /// Who sent a packet, and from where.
 #[derive(Clone, Copy)]
@@ -64,7 +66,8 @@ impl Discovery {
         self.send(from.source, &Packet::Pong(pong));
         let node = Contact::new(from.public_key, from.ip(), from.source.port(), ping.from.tcp);
         if self.bonds.is_proven(&from.id, from.ip(), self.now.mono) {
-            self.bonds.ping(&from.id, from.ip(), self.now.mono);
+            let is_first = self.bonds.ping(&from.id, from.ip(), self.now.mono);
+            self.store_times(from, is_first);
             self.state_endpoint(from, ping.to);
             self.add_inbound(node);
         } else if let Some(Request { asked: Asked::Ping { inbound, .. }, .. }) =
@@ -91,18 +94,7 @@ impl Discovery {
         if inbound.is_some() {
             bond.known = Some(now + limits::BOND_LIFE);
         }
-        let pinged = bond.known.is_some_and(|until| now < until);
-        if bond.stored.is_none_or(|at| now - at >= limits::BOND_STORE_INTERVAL) {
-            bond.stored = Some(now);
-            let unix = Some(self.now.unix);
-            self.store(Operation::PutTimes {
-                id: from.id,
-                ip: from.ip(),
-                last_ping: unix.filter(|_| pinged),
-                last_pong: unix,
-                find_failures: None,
-            });
-        }
+        self.store_times(from, false);
         self.state_endpoint(from, pong.to);
         if let Some(node) = inbound {
             self.add_inbound(node);
@@ -122,6 +114,24 @@ impl Discovery {
             ),
         }
         Ok(())
+    }
+
+    /// Has the store remember when a node was heard of: at once when it says
+    /// something new, else not too often. geth writes with each packet.
+    fn store_times(&mut self, from: &Sender, is_news: bool) {
+        let Now { mono, unix } = self.now;
+        if !self.bonds.is_to_store(&from.id, from.ip(), mono) && !is_news {
+            return;
+        }
+        let bond = self.bonds.of(&from.id, from.ip());
+        let time = |until| Some(unix.saturating_sub(Bond::age(until, mono)?));
+        self.store(Operation::PutTimes {
+            id: from.id,
+            ip: from.ip(),
+            last_ping: time(bond.known),
+            last_pong: time(bond.proven),
+            find_failures: None,
+        });
     }
 
     /// Who proved its endpoint may say what it sees of ours. geth believes

@@ -112,10 +112,10 @@ impl Requests {
         self.proofs < limits::PENDING_PROOFS
     }
 
-    /// Whether one more request of our own may be made. There is always room for
-    /// the one that each query may yet make.
+    /// Whether one more request may be begun. There is always room for the one that
+    /// each query may yet make, and for the revalidation of the table.
     pub(super) fn has_room(&self) -> bool {
-        self.len() - self.proofs < limits::PENDING_REQUESTS - limits::QUERIES
+        self.len() - self.proofs < limits::DISCOVERY_COMMANDS
     }
 
     /// Whether an answer of this kind that names this hash is awaited from there.

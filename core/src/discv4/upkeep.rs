@@ -1,12 +1,13 @@
 //! Upkeep: the table's life, the store, and all that time brings.
 //!
 //! ```text
-//!  Opening ── the store has answered, or 5 s ─▶ Open
+//!  Opening ── the store has answered or failed, or 5 s ─▶ Open
 //!
 //!  refresh: seeds of the store (or 1 s) and bootnodes ─▶ look up ourselves
 //!           ─▶ look up three random targets ─▶ ready
 //! ```
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::bonds::Bond;
@@ -14,37 +15,50 @@ use super::look_ups::For;
 use super::queries::{Caller, Question};
 use super::requests::Purpose;
 use super::{Discovery, Event};
-use crate::identity::{Contact, LocalRecord, NodeId};
+use crate::identity::{Contact, NodeId};
 use crate::kademlia::{Added, Liveness, Removed};
 use crate::limits;
-use crate::store::{Operation, Reply, StoredBond};
+use crate::store::{Operation, OperationId, Reply, StoredBond};
 use crate::time::{Deadline, Instant, UnixTime};
 
 /// Where the upkeep stands.
 #[derive(Debug)]
 pub(super) struct Upkeep {
     /// Until when to wait for the store; `None` once it is open.
-    opening: Option<Instant>,
+    opening: Option<Awaited>,
     refresh: Refresh,
+    /// The last operation that keeps the number of our record.
+    sequence: Option<OperationId>,
+    /// It has failed: it is to be done again as soon as the store does anything.
+    sequence_lost: bool,
     /// When an empty table may be filled again.
     next_rescue: Instant,
     next_sweep: Instant,
     ready: bool,
 }
 
+/// An answer of the store, and until when to wait for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Awaited {
+    operation: OperationId,
+    until: Instant,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Refresh {
     Idle,
-    Seeding(Instant),
+    Seeding(Awaited),
     /// A look-up is under way, and so many are to follow.
     LookUp(u8),
 }
 
 impl Upkeep {
-    pub(super) fn new(store: bool, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            opening: store.then(|| now + limits::STORE_OPEN_TIMEOUT),
+            opening: None,
             refresh: Refresh::Idle,
+            sequence: None,
+            sequence_lost: false,
             next_rescue: now,
             next_sweep: now + limits::STORE_EXPIRE_INTERVAL,
             ready: false,
@@ -59,10 +73,10 @@ impl Upkeep {
 impl Discovery {
     /// Asks the store what it remembers, or goes on without one.
     pub(super) fn open(&mut self) {
-        if self.upkeep.is_open() {
-            self.opened();
-        } else {
-            self.store(Operation::Open { local: self.own });
+        let until = self.now.mono + limits::STORE_OPEN_TIMEOUT;
+        match self.store(Operation::Open { local: self.own }) {
+            Some(operation) => self.upkeep.opening = Some(Awaited { operation, until }),
+            None => self.opened(),
         }
     }
 
@@ -79,61 +93,68 @@ impl Discovery {
                 for bond in bonds {
                     self.restore(&bond);
                 }
-                self.resume(sequence);
+                self.resume(sequence.unwrap_or(0));
                 if !self.upkeep.is_open() {
                     self.opened();
                 }
             }
-            Reply::Seeds(seeds) => {
-                for seed in seeds {
-                    self.add_found(seed);
+            Reply::Seeds(seeds) => self.seed(seeds),
+            Reply::Failed { operation } => self.not_stored(operation),
+            Reply::Written { .. } => {
+                if self.upkeep.sequence_lost {
+                    self.store_sequence();
                 }
-                self.seeded();
             }
-            Reply::Failed { .. } => {
-                if !self.upkeep.is_open() {
-                    self.opened();
-                }
-                self.seeded();
-            }
-            Reply::Written { .. } => {}
         }
     }
 
-    /// Goes on from the last record of an earlier run. The store may have been
-    /// late: then a newer number stands.
-    fn resume(&mut self, sequence: Option<u64>) {
+    fn not_stored(&mut self, operation: OperationId) {
+        if self.upkeep.opening.is_some_and(|awaited| awaited.operation == operation) {
+            self.opened();
+        }
+        if matches!(self.upkeep.refresh, Refresh::Seeding(awaited) if awaited.operation == operation)
+        {
+            self.look_up_ourselves();
+        }
+        // Of what is lost this alone is not said again by itself.
+        self.upkeep.sequence_lost |= self.upkeep.sequence == Some(operation);
+    }
+
+    /// Goes on from the last record of an earlier run, unless others have been
+    /// shown a higher number: then the store was late.
+    fn resume(&mut self, stored: u64) {
         let late = self.upkeep.is_open();
-        let Some(sequence) = sequence else { return };
-        if late && self.local_record().sequence() > sequence {
+        if stored == 0 || late && self.local_record().sequence() > stored {
             return;
         }
-        let (entries, endpoints) = (self.local.entries().clone(), *self.local.endpoints());
-        let (key, unix) = (self.key.clone(), self.now.unix);
-        if let Ok(local) = LocalRecord::new(key, Some(sequence), unix, entries, endpoints) {
-            self.local = local;
-            if late {
-                self.publish_record();
-            }
+        if self.local.resume(stored).is_some() && late {
+            self.publish_record();
         }
+    }
+
+    /// Has the number of our record kept.
+    pub(super) fn store_sequence(&mut self) {
+        let sequence = self.local_record().sequence();
+        self.upkeep.sequence = self.store(Operation::PutSequence { local: self.own, sequence });
+        self.upkeep.sequence_lost = false;
     }
 
     pub(super) fn on_time(&mut self) {
         let now = self.now.mono;
-        if self.upkeep.opening.is_some_and(|until| until <= now) {
+        while let Some(request) = self.requests.pop_due(now) {
+            self.expired(request);
+        }
+        if self.upkeep.opening.is_some_and(|awaited| awaited.until <= now) {
             self.opened();
         }
         if !self.upkeep.is_open() {
             return;
         }
-        while let Some(request) = self.requests.pop_due(now) {
-            self.expired(request);
-        }
         while let Some(query) = self.queries.pop_due(now) {
             self.ask(query);
         }
-        if matches!(self.upkeep.refresh, Refresh::Seeding(until) if until <= now) {
-            self.seeded();
+        if matches!(self.upkeep.refresh, Refresh::Seeding(awaited) if awaited.until <= now) {
+            self.look_up_ourselves();
         }
         if self.table.refresh_deadline().is_some_and(|at| at <= now) {
             self.refresh();
@@ -159,23 +180,21 @@ impl Discovery {
     }
 
     pub(super) fn upkeep_deadline(&self) -> Option<Deadline> {
-        if let Some(at) = self.upkeep.opening {
+        if let Some(Awaited { until: at, .. }) = self.upkeep.opening {
             return Some(Deadline { at, reason: "opening of the store" });
         }
         let seeding = match self.upkeep.refresh {
-            Refresh::Seeding(at) => Some(Deadline { at, reason: "seeds" }),
+            Refresh::Seeding(Awaited { until: at, .. }) => Some(Deadline { at, reason: "seeds" }),
             Refresh::Idle if self.needs_rescue() => {
                 Some(Deadline { at: self.upkeep.next_rescue, reason: "empty table" })
             }
             Refresh::Idle | Refresh::LookUp(_) => None,
         };
         let at = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
-        // Where there is no room the end of a request is the next deadline.
-        let revalidation = self.table.revalidation_deadline().filter(|_| self.requests.has_room());
         [
             seeding,
             at(self.table.refresh_deadline(), "refresh"),
-            at(revalidation, "revalidation"),
+            at(self.table.revalidation_deadline(), "revalidation"),
             at(self.look_ups.walker.next_step(), "random walk"),
             at(Some(self.upkeep.next_sweep), "expiry of what is stored"),
         ]
@@ -221,15 +240,18 @@ impl Discovery {
 
     fn revalidate(&mut self) {
         let now = self.now.mono;
-        while self.requests.has_room()
-            && let Some(contact) = self.table.poll_revalidation(now)
-        {
+        // All that are due, however many requests there are: only then is the next
+        // time a later one, and nobody can keep us from it.
+        while let Some(contact) = self.table.poll_revalidation(now) {
             // What others state of our endpoint grows old.
             if self.local.refresh(now).is_some() {
                 self.publish_record();
             }
-            if let Ok(to) = self.endpoint(&contact) {
-                self.ping(*contact.id(), to, Purpose::Revalidation, None);
+            let id = contact.id();
+            match self.endpoint(&contact) {
+                Ok(to) => self.ping(*id, to, Purpose::Revalidation, None),
+                // Where there is nobody to ping nobody answers.
+                Err(_) => self.revalidated(id, Liveness::Silent, 0),
             }
         }
     }
@@ -259,24 +281,35 @@ impl Discovery {
         if self.upkeep.refresh != Refresh::Idle {
             return;
         }
-        if self.config.store {
-            self.upkeep.refresh = Refresh::Seeding(self.now.mono + limits::STORE_SEEDS_TIMEOUT);
-            let draw = self.look_ups.draw();
-            self.store(Operation::Seeds {
-                count: limits::SEEDS,
-                max_age: limits::SEED_MAX_AGE,
-                draw,
-            });
-            self.add_bootnodes();
-        } else {
-            self.add_bootnodes();
-            self.look_up_ourselves();
+        let awaited = self.ask_for_seeds();
+        self.add_bootnodes();
+        match awaited {
+            Some(awaited) => self.upkeep.refresh = Refresh::Seeding(awaited),
+            None => self.look_up_ourselves(),
         }
     }
 
-    fn seeded(&mut self) {
-        if matches!(self.upkeep.refresh, Refresh::Seeding(_)) {
-            self.look_up_ourselves();
+    fn ask_for_seeds(&mut self) -> Option<Awaited> {
+        if !self.config.store {
+            return None;
+        }
+        let (count, max_age) = (limits::SEEDS, limits::SEED_MAX_AGE);
+        let draw = self.look_ups.draw();
+        let operation = self.store(Operation::Seeds { count, max_age, draw })?;
+        Some(Awaited { operation, until: self.now.mono + limits::STORE_SEEDS_TIMEOUT })
+    }
+
+    /// The store has given nodes. If it was so late that the refresh has ended
+    /// without them, it is worth another one.
+    fn seed(&mut self, seeds: Vec<Contact>) {
+        let before = self.table.len();
+        for seed in seeds {
+            self.add_found(seed);
+        }
+        match self.upkeep.refresh {
+            Refresh::Seeding(_) => self.look_up_ourselves(),
+            Refresh::Idle if self.table.len() > before => self.look_up_ourselves(),
+            Refresh::Idle | Refresh::LookUp(_) => {}
         }
     }
 

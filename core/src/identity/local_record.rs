@@ -94,6 +94,16 @@ impl LocalRecord {
         Ok(Self { key, entries, endpoints, statements4, statements6, said, record })
     }
 
+    /// Goes on from the sequence number of an earlier run, which has become known
+    /// only now: the same is said again, under the number after that. The caller
+    /// knows whether anybody has seen a higher one.
+    #[must_use = "a new sequence number is to be stored"]
+    pub fn resume(&mut self, stored: u64) -> Option<u64> {
+        let sequence = stored.checked_add(1)?;
+        self.record = Arc::new(self.said.clone().sequence(sequence).sign(&self.key).ok()?);
+        Some(sequence)
+    }
+
     /// The current record.
     pub const fn record(&self) -> &Arc<Record> {
         &self.record

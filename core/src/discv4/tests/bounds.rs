@@ -18,11 +18,11 @@ fn crawl(lone: &mut Lone) {
         lone.ask(u64::from(number) * 2, Command::Ping(contact));
         lone.ask(u64::from(number) * 2 + 1, Command::Cancel(RequestId(u64::from(number) * 2)));
     }
-    assert_eq!(lone.look().pending(), limits::PENDING_REQUESTS - limits::QUERIES);
+    assert_eq!(lone.look().pending(), limits::DISCOVERY_COMMANDS);
 }
 
 #[test]
-fn a_node_that_is_due_for_a_ping_when_there_is_no_room_is_pinged_when_there_is() {
+fn the_table_is_revalidated_however_much_an_application_asks() {
     let strangers: Vec<Stranger> = (0..3).map(Stranger::new).collect();
     let mut lone =
         Lone::new(1, |config| config.bootnodes = strangers.iter().map(Stranger::contact).collect());
@@ -30,8 +30,6 @@ fn a_node_that_is_due_for_a_ping_when_there_is_no_room_is_pinged_when_there_is()
     for _ in 0..12 {
         lone.wait(Duration::from_millis(2));
         crawl(&mut lone);
-        // The machine is under watch: a deadline that has come and stays would
-        // make a driver spin.
         lone.wait(limits::REPLY_TIMEOUT);
         lone.serve(&strangers);
     }

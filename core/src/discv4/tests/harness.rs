@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::disk::{Disk, Memory, Mode};
 use crate::crypto::SecretKey;
 use crate::discv4::{
     Answer, Command, Config, Discovery, Endpoint, Event, Gate, Input, Kind, Output, Packet, Ping,
@@ -16,7 +17,7 @@ use crate::discv4::{
 use crate::entropy::Seed;
 use crate::identity::{Contact, NodeId};
 use crate::machine::{Checked, Machine as _};
-use crate::store::Operation;
+use crate::store::{Operation, Reply};
 use crate::time::{Instant, Now, UnixTime};
 
 /// When tests begin: a Tuesday in 2023.
@@ -98,12 +99,14 @@ pub(super) fn read(from: SocketAddr, datagram: &[u8]) -> (Packet, [u8; 32], Node
 /// One machine under watch, with a clock. What it wants verified is, at once.
 pub(super) struct Lone {
     pub(super) machine: Checked<Discovery>,
+    number: u32,
     pub(super) at: SocketAddr,
     pub(super) now: Now,
     pub(super) sent: Vec<(SocketAddr, Bytes)>,
     pub(super) answers: Vec<(RequestId, Answer)>,
     pub(super) events: Vec<Event>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: Vec<(Instant, Operation)>,
+    pub(super) disk: Option<Disk>,
     pub(super) verified: usize,
     pub(super) stopped: bool,
 }
@@ -114,22 +117,44 @@ impl Lone {
     }
 
     pub(super) fn at_time(number: u32, now: Now, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::begin(number, now, None, configure)
+    }
+
+    /// One with a store.
+    pub(super) fn with_disk(
+        number: u32,
+        now: Now,
+        disk: Disk,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::begin(number, now, Some(disk), configure)
+    }
+
+    fn begin(
+        number: u32,
+        now: Now,
+        disk: Option<Disk>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
         let at = address(number);
         let mut config = Config::new(key(number.into()));
         let IpAddr::V4(ip) = at.ip() else { unreachable!() };
         config.endpoints.fallback_ip4 = Some(ip);
         config.endpoints.fallback_udp = at.port();
         config.entries = config.entries.tcp(30303);
+        config.store = disk.is_some();
         configure(&mut config);
         let seed = Seed::from_number(number.into());
         let mut lone = Self {
             machine: Checked::new(Discovery::new(config, &seed, now).unwrap()),
+            number,
             at,
             now,
             sent: Vec::new(),
             answers: Vec::new(),
             events: Vec::new(),
             operations: Vec::new(),
+            disk,
             verified: 0,
             stopped: false,
         };
@@ -163,7 +188,12 @@ impl Lone {
                     self.sent.push((to, datagram));
                 }
                 Output::Verify(packet) => unverified.push(packet),
-                Output::Store(_, operation) => self.operations.push(operation),
+                Output::Store(id, operation) => {
+                    if let Some(disk) = &mut self.disk {
+                        disk.execute(self.now, id, &operation);
+                    }
+                    self.operations.push((self.now.mono, operation));
+                }
                 Output::Answer(id, answer) => self.answers.push((id, answer)),
                 Output::Event(event) => self.events.push(event),
                 Output::Stopped => self.stopped = true,
@@ -173,6 +203,25 @@ impl Lone {
             self.verified += 1;
             self.give(Input::Verified(verify(packet)));
         }
+        while let Some(reply) = self.reply() {
+            self.give(Input::Store(reply));
+        }
+    }
+
+    /// What the store has answered by now.
+    fn reply(&mut self) -> Option<Reply> {
+        self.disk.as_mut()?.reply(self.now.mono)
+    }
+
+    /// Goes down without a word, and comes up again with what was stored.
+    pub(super) fn restart(&mut self, mode: Mode, configure: impl FnOnce(&mut Config)) {
+        let memory = self.memory().clone();
+        let disk = Disk::new(memory, mode);
+        *self = Self::with_disk(self.number, self.now, disk, configure);
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.disk.as_ref().expect("a store").memory
     }
 
     pub(super) fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
@@ -190,7 +239,16 @@ impl Lone {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.machine.poll_timeout().map(|deadline| deadline.at)
+        let reply = self.disk.as_ref().and_then(Disk::deadline);
+        self.machine.poll_timeout().map(|deadline| deadline.at).into_iter().chain(reply).min()
+    }
+
+    /// It is the time of its deadline.
+    fn wake(&mut self) {
+        match self.reply() {
+            Some(reply) => self.give(Input::Store(reply)),
+            None => self.give(Input::Timeout),
+        }
     }
 
     /// Lets time pass; the machine is woken whenever it wants.
@@ -198,7 +256,7 @@ impl Lone {
         let end = self.now.saturating_add(time);
         while let Some(at) = self.deadline().filter(|at| *at <= end.mono) {
             self.now = self.now.saturating_add(at - self.now.mono);
-            self.give(Input::Timeout);
+            self.wake();
         }
         self.now = end;
     }
@@ -283,6 +341,32 @@ impl World {
         self.nodes.len() - 1
     }
 
+    /// One more node, with a store.
+    pub(super) fn add_with_disk(
+        &mut self,
+        disk: Disk,
+        configure: impl FnOnce(&mut Config),
+    ) -> usize {
+        let number = u32::try_from(self.nodes.len()).unwrap();
+        self.nodes.push(Lone::with_disk(number, self.now, disk, configure));
+        self.collect(self.nodes.len() - 1);
+        self.nodes.len() - 1
+    }
+
+    /// See [`Lone::restart`].
+    pub(super) fn restart(&mut self, node: usize, mode: Mode, configure: impl FnOnce(&mut Config)) {
+        self.nodes[node].now = self.now;
+        self.nodes[node].restart(mode, configure);
+        self.collect(node);
+    }
+
+    /// Nothing comes to it or from it any more.
+    pub(super) fn kill(&mut self, node: usize) {
+        self.nodes[node].at = address(900 + u32::try_from(node).unwrap());
+        self.nodes[node].give(Input::Stop);
+        self.nodes[node].sent.clear();
+    }
+
     pub(super) fn ask(&mut self, node: usize, number: u64, command: Command) {
         self.nodes[node].now = self.now;
         self.nodes[node].ask(number, command);
@@ -325,7 +409,7 @@ impl World {
                 self.collect(node);
             } else if let Some((_, node)) = timer {
                 self.nodes[node].now = self.now;
-                self.nodes[node].give(Input::Timeout);
+                self.nodes[node].wake();
                 self.collect(node);
             }
         }

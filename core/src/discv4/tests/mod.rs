@@ -2,6 +2,9 @@
 //! them in virtual time.
 
 mod bounds;
+mod disk;
 mod harness;
 mod network;
 mod packets;
+mod revalidation;
+mod store;

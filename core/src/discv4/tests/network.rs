@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::harness::{Lone, World, address, key};
-use crate::discv4::{Answer, Command, Event, Input, Kind, RequestError};
+use crate::discv4::{Answer, Command, Event, Kind, RequestError};
 use crate::identity::{Contact, NodeId, RecordBuilder};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -89,10 +89,7 @@ fn who_dies_leaves_every_table() {
     let mut world = network(5, 12);
     world.run(MINUTE * 2);
     let dead = world.nodes[7].id();
-    // It moves to where nobody sends anything.
-    world.nodes[7].at = address(999);
-    world.nodes[7].give(Input::Stop);
-    world.nodes[7].sent.clear();
+    world.kill(7);
     world.run(MINUTE * 10);
     for (index, node) in world.nodes.iter().enumerate().filter(|(index, _)| *index != 7) {
         assert!(!node.look().table().contains(&dead), "node {index}");

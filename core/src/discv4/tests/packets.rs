@@ -21,7 +21,7 @@ fn lone() -> Lone {
     lone
 }
 
-fn find(target: [u8; 64], now: Now) -> Packet {
+pub(super) fn find(target: [u8; 64], now: Now) -> Packet {
     Packet::FindNode(FindNode { target, expiration: now.unix.as_secs() + 20 })
 }
 

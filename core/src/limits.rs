@@ -401,5 +401,9 @@ pub const STORE_BATCH: usize = 256;
 /// refused: a disk that spoils so many needs a person. Ours.
 pub const STORE_SET_ASIDE: u32 = 16;
 
+/// For the store to finish what it was given, when discovery stops. Ours: a disk
+/// that is slower than that has failed.
+pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Before a store whose disk has failed is tried again. Ours.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);

@@ -354,12 +354,7 @@ impl World {
     }
 
     /// See [`Lone::restart`].
-    pub(super) fn restart(
-        &mut self,
-        node: usize,
-        mode: Mode,
-        configure: impl FnOnce(&mut Config),
-    ) {
+    pub(super) fn restart(&mut self, node: usize, mode: Mode, configure: impl FnOnce(&mut Config)) {
         self.nodes[node].now = self.now;
         self.nodes[node].restart(mode, configure);
         self.collect(node);

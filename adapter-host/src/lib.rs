@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod discover_error;
 mod entropy;
 pub mod nodekey;
 pub mod store;
@@ -14,5 +15,6 @@ pub mod udp;
 mod verifiers;
 
 pub use clock::Clock;
+pub use discover_error::DiscoverError;
 pub use entropy::{EntropyError, seed};
 pub use verifiers::Verifiers;

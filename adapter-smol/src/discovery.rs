@@ -1,23 +1,26 @@
-//! The loop of discovery: a UDP socket, a machine, an application, and threads
-//! that verify.
+//! The loop of discovery: a UDP socket, a machine, an application, threads that
+//! verify, and one that has the node database.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::io;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 use async_executor::Executor;
-use async_io::{Async, Timer};
+use async_io::{Async, Timer, block_on};
 use devp2p_core::discv4::{Config, DropReason, Unverified, Verified, verify};
 use devp2p_core::driver::discovery::{Discovery as Driver, Event, SocketFailure};
 use devp2p_core::entropy::Seed;
 use devp2p_core::limits;
+use devp2p_core::store::{Operation, OperationId, Reply};
 use devp2p_core::time::{Instant, Now};
 use devp2p_handle::Discovery;
 use devp2p_handle::adapter::{self, DiscoveryEnd, DiscoveryRequest};
+use devp2p_host::store::Store;
 use devp2p_host::udp::{self, Buffer, Moved};
-use devp2p_host::{Clock, Verifiers};
+use devp2p_host::{Clock, DiscoverError, Verifiers};
 use futures_lite::future::{or, pending, yield_now};
 
 /// Datagrams that one turn reads. Most cost a hash, some a signature of ours.
@@ -37,6 +40,7 @@ pub struct DiscoveryConfig {
     seed: Seed,
     listen: SocketAddr,
     verifiers: usize,
+    node_database: Option<PathBuf>,
 }
 
 impl DiscoveryConfig {
@@ -45,7 +49,8 @@ impl DiscoveryConfig {
     /// All that it draws grows from `seed`: take it from [`devp2p_host::seed`].
     pub fn new(discovery: Config, seed: Seed) -> Self {
         let listen = (Ipv4Addr::UNSPECIFIED, 0).into();
-        Self { discovery, seed, listen, verifiers: Verifiers::default_threads() }
+        let verifiers = Verifiers::default_threads();
+        Self { discovery, seed, listen, verifiers, node_database: None }
     }
 
     /// Listens at this address; port 0 lets the system choose. `[::]` takes IPv4
@@ -64,24 +69,57 @@ impl DiscoveryConfig {
         self.verifiers = threads;
         self
     }
+
+    /// Remembers nodes, endpoint proofs and the number of our record in this
+    /// directory, geth's `nodes`, which is made if it is not there. Without it
+    /// nothing is remembered beyond the end.
+    ///
+    /// A database that is damaged is set aside and another one begun: see
+    /// [`StoreCounts`](devp2p_core::store::StoreCounts) in the
+    /// [snapshot](devp2p_core::driver::discovery::Snapshot).
+    #[must_use]
+    pub fn node_database(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.node_database = Some(directory.into());
+        self
+    }
 }
 
 /// Starts discovery, whose one task runs on `executor`.
 ///
-/// Fails if the address cannot be bound, if the system starts no threads, or if
-/// our record has no room for what it is to say.
+/// With a node database this blocks until that is open, has said what it
+/// remembers, and keeps the number of our record: some milliseconds, or as long
+/// as the disk takes. What [`Discovery::record`] says then will not be taken back.
 pub fn discover(
     config: DiscoveryConfig,
     executor: &Arc<Executor<'static>>,
-) -> io::Result<Discovery> {
+) -> Result<Discovery, DiscoverError> {
     let (discovery, mut serving) = Serving::new(config)?;
-    serving.execute();
+    serving.begin();
     executor.spawn(serving.serve()).detach();
     Ok(discovery)
 }
 
+fn bind(listen: SocketAddr) -> io::Result<(Async<UdpSocket>, SocketAddr)> {
+    let socket = Async::new(udp::bind(listen)?)?;
+    let address = socket.get_ref().local_addr()?;
+    Ok((socket, address))
+}
+
 /// What became of a packet.
 type Checked = Result<Verified, DropReason>;
+
+/// `None` for no node database.
+fn open_store(
+    directory: Option<PathBuf>,
+    reply: Sender<Reply>,
+) -> Result<Option<Store>, DiscoverError> {
+    let Some(directory) = directory else { return Ok(None) };
+    let reply = move |_, answer| {
+        // Waits while the machine has enough to do; fails when it has stopped.
+        let _ = reply.send_blocking(answer);
+    };
+    Store::open(directory, reply).map(Some).map_err(DiscoverError::NodeDatabase)
+}
 
 /// `None` for no threads.
 fn start_verifiers(threads: usize, checked: Sender<Checked>) -> io::Result<Option<Verifiers>> {
@@ -108,6 +146,9 @@ struct Serving {
     checked: Receiver<Checked>,
     /// To be verified here, as soon as the machine is drained.
     unverified: Option<Unverified>,
+    /// `None`: nothing is remembered.
+    store: Option<Store>,
+    replies: Receiver<Reply>,
     end: DiscoveryEnd,
     timer: Timer,
     due: Option<Instant>,
@@ -127,22 +168,30 @@ enum Turn {
 enum Wake {
     Asked(DiscoveryRequest),
     Checked(Checked),
+    Replied(Reply),
     /// There is something to try at the socket.
     Socket,
     Due,
 }
 
 impl Serving {
-    fn new(config: DiscoveryConfig) -> io::Result<(Discovery, Self)> {
-        let DiscoveryConfig { mut discovery, seed, listen, verifiers } = config;
-        discovery.store = false;
-        let socket = Async::new(udp::bind(listen)?)?;
-        let address = socket.get_ref().local_addr()?;
-        let clock = Clock::start();
-        let driver =
-            Driver::over(discovery, address, &seed, clock.now()).map_err(io::Error::other)?;
+    fn new(config: DiscoveryConfig) -> Result<(Discovery, Self), DiscoverError> {
+        let DiscoveryConfig { mut discovery, seed, listen, verifiers, node_database } = config;
+        let (socket, address) = bind(listen).map_err(DiscoverError::Listen)?;
         let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
-        let verifiers = start_verifiers(verifiers, check)?;
+        let verifiers = start_verifiers(verifiers, check).map_err(DiscoverError::Threads)?;
+        let (reply, replies) = async_channel::bounded(limits::STORE_REPLIES);
+        let store = open_store(node_database, reply)?;
+        discovery.store = store.is_some();
+        // Only now, for the machine does not wait long for an answer.
+        let clock = Clock::start();
+        let driver = match Driver::over(discovery, address, &seed, clock.now()) {
+            Ok(driver) => driver,
+            Err(error) => {
+                store.into_iter().for_each(Store::close);
+                return Err(DiscoverError::Record(error));
+            }
+        };
         let record = Arc::clone(driver.machine().local_record());
         let (discovery, end) = adapter::discovery(address, record);
         let serving = Self {
@@ -154,11 +203,37 @@ impl Serving {
             verifiers,
             checked,
             unverified: None,
+            store,
+            replies,
             end,
             timer: Timer::never(),
             due: None,
         };
         Ok((discovery, serving))
+    }
+
+    /// Has the machine begin. A store answers before anything else happens, if
+    /// it does so in time: whoever sees our record sees that of this run, and its
+    /// number is kept.
+    fn begin(&mut self) {
+        self.execute();
+        if self.store.is_none() {
+            return;
+        }
+        let replies = self.replies.clone();
+        let answered = async {
+            while let Ok(reply) = replies.recv().await {
+                let is_opened = matches!(reply, Reply::Opened { .. });
+                self.stored(reply);
+                if !is_opened {
+                    break;
+                }
+            }
+        };
+        let late = async {
+            Timer::after(limits::STORE_OPEN_TIMEOUT).await;
+        };
+        block_on(or(answered, late));
     }
 
     async fn serve(mut self) {
@@ -197,6 +272,11 @@ impl Serving {
             self.checked(checked);
             moved = true;
         }
+        for _ in 0..limits::STORE_REPLIES {
+            let Ok(reply) = self.replies.try_recv() else { break };
+            self.stored(reply);
+            moved = true;
+        }
         moved |= self.receive();
         moved |= self.send();
         if moved { Turn::Moved } else { Turn::Idle }
@@ -220,7 +300,9 @@ impl Serving {
                 self.execute();
             }
             DiscoveryRequest::Snapshot(answer) => {
-                let _ = answer.try_send(self.driver.snapshot());
+                let mut snapshot = self.driver.snapshot();
+                snapshot.store = self.store.as_ref().map(Store::counts);
+                let _ = answer.try_send(snapshot);
             }
             DiscoveryRequest::Stop(answer) => return Turn::Stop(Some(answer)),
             DiscoveryRequest::Abandoned => return Turn::Stop(None),
@@ -230,6 +312,11 @@ impl Serving {
 
     fn checked(&mut self, checked: Checked) {
         self.driver.verified(self.now(), checked);
+        self.execute();
+    }
+
+    fn stored(&mut self, reply: Reply) {
+        self.driver.stored(self.now(), reply);
         self.execute();
     }
 
@@ -287,8 +374,16 @@ impl Serving {
                 Event::Verify(packet) => self.verify(packet),
                 Event::Answer(id, answer) => self.end.answer(id, answer),
                 Event::Happened(event) => self.end.tell(event),
-                Event::Store(id, _) => tracing::error!(?id, "there is no store"),
+                Event::Store(id, operation) => self.store(id, operation),
             }
+        }
+    }
+
+    fn store(&mut self, id: OperationId, operation: Operation) {
+        let taken = self.store.as_ref().is_some_and(|store| store.submit(id, operation).is_ok());
+        if !taken {
+            tracing::debug!(?id, "no room for an operation of the node database");
+            self.driver.not_stored(self.now(), id);
         }
     }
 
@@ -307,11 +402,17 @@ impl Serving {
     async fn wait(&mut self) -> Turn {
         self.set_timer();
         let is_deaf = self.deaf_until.is_some();
-        let Self { driver, socket, checked, end, timer, .. } = self;
+        let Self { driver, socket, checked, replies, end, timer, .. } = self;
         let asked = async { Wake::Asked(end.next().await) };
         let checked = async {
             match checked.recv().await {
                 Ok(checked) => Wake::Checked(checked),
+                Err(_) => pending().await,
+            }
+        };
+        let replied = async {
+            match replies.recv().await {
+                Ok(reply) => Wake::Replied(reply),
                 Err(_) => pending().await,
             }
         };
@@ -334,10 +435,14 @@ impl Serving {
             let _: std::time::Instant = timer.await;
             Wake::Due
         };
-        match or(asked, or(checked, or(due, or(readable, writable)))).await {
+        match or(asked, or(checked, or(replied, or(due, or(readable, writable))))).await {
             Wake::Asked(request) => self.asked(request),
             Wake::Checked(checked) => {
                 self.checked(checked);
+                Turn::Moved
+            }
+            Wake::Replied(reply) => {
+                self.stored(reply);
                 Turn::Moved
             }
             Wake::Socket => Turn::Moved,
@@ -363,12 +468,35 @@ impl Serving {
         self.driver.stop(self.now());
         self.execute();
         self.send();
+        // It works on meanwhile.
+        self.store.iter_mut().for_each(Store::finish);
         if let Some(verifiers) = self.verifiers.take() {
             verifiers.close();
             // Those that wait for us get through, and each goes with its end of
             // the channel: then there is nothing left for the join to wait for.
             while self.checked.recv().await.is_ok() {}
             verifiers.join();
+        }
+        if let Some(store) = self.store.take() {
+            self.close(store).await;
+        }
+    }
+
+    /// Waits until the store is through with what it was given. If its disk does
+    /// not answer, its thread is left to itself.
+    async fn close(&self, store: Store) {
+        let ended = async {
+            while self.replies.recv().await.is_ok() {}
+            true
+        };
+        let late = async {
+            Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
+            false
+        };
+        if or(ended, late).await {
+            store.close();
+        } else {
+            tracing::warn!("the node database does not close in time");
         }
     }
 

@@ -373,6 +373,10 @@ pub const RECEIVE_RETRY: Duration = Duration::from_millis(200);
 /// that is slower than that has failed.
 pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Answers of the store that wait for the machine, before the store waits. Ours:
+/// a turn of an adapter's loop takes as many.
+pub const STORE_REPLIES: usize = 16;
+
 /// Requests of an application that wait for discovery, before the next one
 /// waits to be made. Ours.
 pub const DISCOVERY_REQUESTS: usize = 256;

@@ -29,10 +29,11 @@ mod table;
 mod walk;
 mod worker;
 
+pub use devp2p_core::store::StoreCounts;
 pub use error::{Damage, StoreError};
 pub use level_db::{LevelDb, Sync};
 pub use walk::{Report, check, dump};
-pub use worker::{Busy, Store, StoreCounts};
+pub use worker::{Busy, Store};
 
 #[cfg(test)]
 mod bad_input;

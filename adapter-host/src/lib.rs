@@ -7,14 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod discover_error;
 mod entropy;
 pub mod nodekey;
-mod start;
 pub mod store;
 pub mod udp;
 mod verifiers;
 
 pub use clock::Clock;
+pub use discover_error::DiscoverError;
 pub use entropy::{EntropyError, seed};
-pub use start::StartError;
 pub use verifiers::Verifiers;

@@ -1,8 +1,7 @@
 //! The loop of discovery: a UDP socket, a machine, an application, threads that
-//! verify, and a node database.
+//! verify, and one that has the node database.
 
 use core::net::{Ipv4Addr, SocketAddr};
-use std::collections::VecDeque;
 use std::io;
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 use async_executor::Executor;
-use async_io::{Async, Timer};
+use async_io::{Async, Timer, block_on};
 use devp2p_core::discv4::{Config, DropReason, Unverified, Verified, verify};
 use devp2p_core::driver::discovery::{Discovery as Driver, Event, SocketFailure};
 use devp2p_core::entropy::Seed;
@@ -21,7 +20,7 @@ use devp2p_handle::Discovery;
 use devp2p_handle::adapter::{self, DiscoveryEnd, DiscoveryRequest};
 use devp2p_host::store::Store;
 use devp2p_host::udp::{self, Buffer, Moved};
-use devp2p_host::{Clock, StartError, Verifiers};
+use devp2p_host::{Clock, DiscoverError, Verifiers};
 use futures_lite::future::{or, pending, yield_now};
 
 /// Datagrams that one turn reads. Most cost a hash, some a signature of ours.
@@ -33,10 +32,6 @@ const PACKETS: usize = 16;
 
 /// Requests of the application that one turn takes. Each may cost a signature.
 const REQUESTS: usize = 16;
-
-/// Answers of the node database that one turn takes. Seeds may each enter the
-/// table, which costs little.
-const REPLIES: usize = 16;
 
 /// How discovery is to be run.
 #[derive(Debug)]
@@ -75,8 +70,13 @@ impl DiscoveryConfig {
         self
     }
 
-    /// Remembers nodes in this directory, which is made if it is not there:
-    /// geth's `nodes`. By default nothing is remembered beyond the end.
+    /// Remembers nodes, endpoint proofs and the number of our record in this
+    /// directory, geth's `nodes`, which is made if it is not there. Without it
+    /// nothing is remembered beyond the end.
+    ///
+    /// A database that is damaged is set aside and another one begun: see
+    /// [`StoreCounts`](devp2p_core::store::StoreCounts) in the
+    /// [snapshot](devp2p_core::driver::discovery::Snapshot).
     #[must_use]
     pub fn node_database(mut self, directory: impl Into<PathBuf>) -> Self {
         self.node_database = Some(directory.into());
@@ -86,34 +86,39 @@ impl DiscoveryConfig {
 
 /// Starts discovery, whose one task runs on `executor`.
 ///
-/// With a node database it returns when that has been opened and checked, and
-/// our record follows the last one of an earlier run.
-///
-/// Fails if the address cannot be bound, if the system starts no threads, if our
-/// record has no room for what it is to say, or if the node database cannot be
-/// used; one that is damaged is set aside and begun anew.
+/// With a node database this blocks until that is open, has said what it
+/// remembers, and keeps the number of our record: some milliseconds, or as long
+/// as the disk takes. What [`Discovery::record`] says then will not be taken back.
 pub fn discover(
     config: DiscoveryConfig,
     executor: &Arc<Executor<'static>>,
-) -> Result<Discovery, StartError> {
+) -> Result<Discovery, DiscoverError> {
     let (discovery, mut serving) = Serving::new(config)?;
-    serving.open();
+    serving.begin();
     executor.spawn(serving.serve()).detach();
     Ok(discovery)
+}
+
+fn bind(listen: SocketAddr) -> io::Result<(Async<UdpSocket>, SocketAddr)> {
+    let socket = Async::new(udp::bind(listen)?)?;
+    let address = socket.get_ref().local_addr()?;
+    Ok((socket, address))
 }
 
 /// What became of a packet.
 type Checked = Result<Verified, DropReason>;
 
-/// What the node database answers.
-type Stored = (OperationId, Reply);
-
-fn open_store(directory: PathBuf, stored: Sender<Stored>) -> Result<Store, StartError> {
-    let stored = move |id, reply| {
+/// `None` for no node database.
+fn open_store(
+    directory: Option<PathBuf>,
+    reply: Sender<Reply>,
+) -> Result<Option<Store>, DiscoverError> {
+    let Some(directory) = directory else { return Ok(None) };
+    let reply = move |_, answer| {
         // Waits while the machine has enough to do; fails when it has stopped.
-        let _ = stored.send_blocking((id, reply));
+        let _ = reply.send_blocking(answer);
     };
-    Store::open(&directory, stored).map_err(|error| StartError::Store(directory, error))
+    Store::open(directory, reply).map(Some).map_err(DiscoverError::NodeDatabase)
 }
 
 /// `None` for no threads.
@@ -143,10 +148,7 @@ struct Serving {
     unverified: Option<Unverified>,
     /// `None`: nothing is remembered.
     store: Option<Store>,
-    stored: Receiver<Stored>,
-    /// Operations that the store has not taken: the machine is told when it is
-    /// drained.
-    refused: VecDeque<OperationId>,
+    replies: Receiver<Reply>,
     end: DiscoveryEnd,
     timer: Timer,
     due: Option<Instant>,
@@ -166,26 +168,30 @@ enum Turn {
 enum Wake {
     Asked(DiscoveryRequest),
     Checked(Checked),
-    Stored(Reply),
+    Replied(Reply),
     /// There is something to try at the socket.
     Socket,
     Due,
 }
 
 impl Serving {
-    fn new(config: DiscoveryConfig) -> Result<(Discovery, Self), StartError> {
+    fn new(config: DiscoveryConfig) -> Result<(Discovery, Self), DiscoverError> {
         let DiscoveryConfig { mut discovery, seed, listen, verifiers, node_database } = config;
-        discovery.store = node_database.is_some();
-        let bound = udp::bind(listen).and_then(Async::new);
-        let bound = bound.and_then(|socket| Ok((socket.get_ref().local_addr()?, socket)));
-        let (address, socket) = bound.map_err(|error| StartError::Listen(listen, error))?;
-        let (store, stored) = async_channel::bounded(REPLIES);
-        let store = node_database.map(|directory| open_store(directory, store)).transpose()?;
-        let clock = Clock::start();
-        let driver =
-            Driver::over(discovery, address, &seed, clock.now()).map_err(StartError::Record)?;
+        let (socket, address) = bind(listen).map_err(DiscoverError::Listen)?;
         let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
-        let verifiers = start_verifiers(verifiers, check).map_err(StartError::Threads)?;
+        let verifiers = start_verifiers(verifiers, check).map_err(DiscoverError::Threads)?;
+        let (reply, replies) = async_channel::bounded(limits::STORE_REPLIES);
+        let store = open_store(node_database, reply)?;
+        discovery.store = store.is_some();
+        // Only now, for the machine does not wait long for an answer.
+        let clock = Clock::start();
+        let driver = match Driver::over(discovery, address, &seed, clock.now()) {
+            Ok(driver) => driver,
+            Err(error) => {
+                store.into_iter().for_each(Store::close);
+                return Err(DiscoverError::Record(error));
+            }
+        };
         let record = Arc::clone(driver.machine().local_record());
         let (discovery, end) = adapter::discovery(address, record);
         let serving = Self {
@@ -198,8 +204,7 @@ impl Serving {
             checked,
             unverified: None,
             store,
-            stored,
-            refused: VecDeque::new(),
+            replies,
             end,
             timer: Timer::never(),
             due: None,
@@ -207,15 +212,28 @@ impl Serving {
         Ok((discovery, serving))
     }
 
-    /// Waits for what an earlier run has left, so that our record is the right
-    /// one from the beginning. The store answers whatever becomes of it.
-    fn open(&mut self) {
+    /// Has the machine begin. A store answers before anything else happens, if
+    /// it does so in time: whoever sees our record sees that of this run, and its
+    /// number is kept.
+    fn begin(&mut self) {
         self.execute();
-        if self.store.is_some()
-            && let Ok((_, reply)) = self.stored.recv_blocking()
-        {
-            self.stored(reply);
+        if self.store.is_none() {
+            return;
         }
+        let replies = self.replies.clone();
+        let answered = async {
+            while let Ok(reply) = replies.recv().await {
+                let is_opened = matches!(reply, Reply::Opened { .. });
+                self.stored(reply);
+                if !is_opened {
+                    break;
+                }
+            }
+        };
+        let late = async {
+            Timer::after(limits::STORE_OPEN_TIMEOUT).await;
+        };
+        block_on(or(answered, late));
     }
 
     async fn serve(mut self) {
@@ -254,8 +272,8 @@ impl Serving {
             self.checked(checked);
             moved = true;
         }
-        for _ in 0..REPLIES {
-            let Ok((_, reply)) = self.stored.try_recv() else { break };
+        for _ in 0..limits::STORE_REPLIES {
+            let Ok(reply) = self.replies.try_recv() else { break };
             self.stored(reply);
             moved = true;
         }
@@ -351,24 +369,21 @@ impl Serving {
 
     /// Does what the machine wants done, all of it.
     fn execute(&mut self) {
-        loop {
-            while let Some(event) = self.driver.poll_event() {
-                match event {
-                    Event::Verify(packet) => self.verify(packet),
-                    Event::Answer(id, answer) => self.end.answer(id, answer),
-                    Event::Happened(event) => self.end.tell(event),
-                    Event::Store(id, operation) => self.store(id, operation),
-                }
+        while let Some(event) = self.driver.poll_event() {
+            match event {
+                Event::Verify(packet) => self.verify(packet),
+                Event::Answer(id, answer) => self.end.answer(id, answer),
+                Event::Happened(event) => self.end.tell(event),
+                Event::Store(id, operation) => self.store(id, operation),
             }
-            let Some(operation) = self.refused.pop_front() else { break };
-            self.driver.stored(self.now(), Reply::Failed { operation });
         }
     }
 
     fn store(&mut self, id: OperationId, operation: Operation) {
         let taken = self.store.as_ref().is_some_and(|store| store.submit(id, operation).is_ok());
         if !taken {
-            self.refused.push_back(id);
+            tracing::debug!(?id, "no room for an operation of the node database");
+            self.driver.not_stored(self.now(), id);
         }
     }
 
@@ -387,7 +402,7 @@ impl Serving {
     async fn wait(&mut self) -> Turn {
         self.set_timer();
         let is_deaf = self.deaf_until.is_some();
-        let Self { driver, socket, checked, stored, end, timer, .. } = self;
+        let Self { driver, socket, checked, replies, end, timer, .. } = self;
         let asked = async { Wake::Asked(end.next().await) };
         let checked = async {
             match checked.recv().await {
@@ -395,9 +410,9 @@ impl Serving {
                 Err(_) => pending().await,
             }
         };
-        let stored = async {
-            match stored.recv().await {
-                Ok((_, reply)) => Wake::Stored(reply),
+        let replied = async {
+            match replies.recv().await {
+                Ok(reply) => Wake::Replied(reply),
                 Err(_) => pending().await,
             }
         };
@@ -420,13 +435,13 @@ impl Serving {
             let _: std::time::Instant = timer.await;
             Wake::Due
         };
-        match or(asked, or(checked, or(stored, or(due, or(readable, writable))))).await {
+        match or(asked, or(checked, or(replied, or(due, or(readable, writable))))).await {
             Wake::Asked(request) => self.asked(request),
             Wake::Checked(checked) => {
                 self.checked(checked);
                 Turn::Moved
             }
-            Wake::Stored(reply) => {
+            Wake::Replied(reply) => {
                 self.stored(reply);
                 Turn::Moved
             }
@@ -453,6 +468,8 @@ impl Serving {
         self.driver.stop(self.now());
         self.execute();
         self.send();
+        // It works on meanwhile.
+        self.store.iter_mut().for_each(Store::finish);
         if let Some(verifiers) = self.verifiers.take() {
             verifiers.close();
             // Those that wait for us get through, and each goes with its end of
@@ -461,31 +478,30 @@ impl Serving {
             verifiers.join();
         }
         if let Some(store) = self.store.take() {
-            close(store, &self.stored).await;
+            self.close(store).await;
+        }
+    }
+
+    /// Waits until the store is through with what it was given. If its disk does
+    /// not answer, its thread is left to itself.
+    async fn close(&self, store: Store) {
+        let ended = async {
+            while self.replies.recv().await.is_ok() {}
+            true
+        };
+        let late = async {
+            Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
+            false
+        };
+        if or(ended, late).await {
+            store.close();
+        } else {
+            tracing::warn!("the node database does not close in time");
         }
     }
 
     fn now(&self) -> Now {
         self.clock.now()
-    }
-}
-
-/// Lets the store finish what it was given, and waits for that for a while.
-async fn close(store: Store, stored: &Receiver<Stored>) {
-    let thread = store.finish();
-    // It drops its end when it is through.
-    let through = async {
-        while stored.recv().await.is_ok() {}
-        true
-    };
-    let late = async {
-        Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
-        false
-    };
-    if or(through, late).await {
-        let _ = thread.join();
-    } else {
-        tracing::warn!("node database is still busy: leaving it to end by itself");
     }
 }
 

@@ -51,5 +51,6 @@ pub use devp2p_handle::{
     PingReply, RequestError, SendError, Snapshot,
 };
 pub use devp2p_host as host;
+pub use devp2p_host::DiscoverError;
 pub use discovery::{DiscoveryConfig, discover};
 pub use node::{Config, start};

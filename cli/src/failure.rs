@@ -12,7 +12,8 @@ use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::nodekey::NodeKeyError;
-use devp2p_smol::host::{EntropyError, StartError};
+use devp2p_smol::host::store::StoreError;
+use devp2p_smol::host::{DiscoverError, EntropyError};
 use serde::Serialize;
 
 use crate::discv4::NodeError;
@@ -86,8 +87,10 @@ pub(crate) enum Failure {
     System(&'static str, io::Error),
     /// Nothing can listen there.
     Listen(SocketAddr, io::Error),
+    /// The node database in this directory cannot be used.
+    NodeDatabase(PathBuf, StoreError),
     /// Discovery does not start.
-    Start(StartError),
+    Start(DiscoverError),
     /// Standard output took no more.
     Output(io::Error),
     /// The dial made no peer.
@@ -181,7 +184,7 @@ impl fmt::Display for Failure {
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
-            Self::Start(StartError::Store(path, error)) => write!(f, "{}: {error}", shown(path)),
+            Self::NodeDatabase(path, error) => write!(f, "{}: {error}", shown(path)),
             Self::Start(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
@@ -233,5 +236,4 @@ from!(
     SessionError => Ended,
     Misuse => Misuse,
     RequestError => Request,
-    StartError => Start,
 );

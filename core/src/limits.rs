@@ -375,6 +375,14 @@ pub const VERIFIERS: usize = 4;
 /// say, and not for a datagram's sake. Ours, as [`ACCEPT_RETRY`].
 pub const RECEIVE_RETRY: Duration = Duration::from_millis(200);
 
+/// For the store to finish what it was given, when discovery stops. Ours: a disk
+/// that is slower than that has failed.
+pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers of the store that wait for the machine, before the store waits. Ours:
+/// a turn of an adapter's loop takes as many.
+pub const STORE_REPLIES: usize = 16;
+
 /// Requests of an application that wait for discovery, before the next one
 /// waits to be made. Ours.
 pub const DISCOVERY_REQUESTS: usize = 256;
@@ -400,10 +408,6 @@ pub const STORE_BATCH: usize = 256;
 /// Damaged databases that are kept beside the one in use, before the store is
 /// refused: a disk that spoils so many needs a person. Ours.
 pub const STORE_SET_ASIDE: u32 = 16;
-
-/// For the store to finish what it was given, when discovery stops. Ours: a disk
-/// that is slower than that has failed.
-pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Before a store whose disk has failed is tried again. Ours.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);

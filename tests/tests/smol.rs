@@ -9,7 +9,7 @@ use std::thread;
 
 use async_channel::Sender;
 use async_io::{Timer, block_on};
-use devp2p_smol::{Config, Discovery, DiscoveryConfig, Executor, Node};
+use devp2p_smol::{Config, DiscoverError, Discovery, DiscoveryConfig, Executor, Node};
 use devp2p_tests::conformance::{DiscoverySetup, Runtime, Setup};
 
 /// An executor with two threads, so that tasks do run beside each other.
@@ -56,9 +56,12 @@ impl Runtime for Smol {
         devp2p_smol::start(config, &self.executor)
     }
 
-    fn discover(&self, setup: DiscoverySetup) -> io::Result<Discovery> {
-        let DiscoverySetup { config, seed, listen, verifiers } = setup;
-        let config = DiscoveryConfig::new(config, seed).listen(listen).verifiers(verifiers);
+    fn discover(&self, setup: DiscoverySetup) -> Result<Discovery, DiscoverError> {
+        let DiscoverySetup { config, seed, listen, verifiers, node_database } = setup;
+        let mut config = DiscoveryConfig::new(config, seed).listen(listen).verifiers(verifiers);
+        if let Some(directory) = node_database {
+            config = config.node_database(directory);
+        }
         devp2p_smol::discover(config, &self.executor)
     }
 

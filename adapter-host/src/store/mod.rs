@@ -29,6 +29,7 @@ mod table;
 mod walk;
 mod worker;
 
+pub use devp2p_core::store::StoreCounts;
 pub use error::{Damage, StoreError};
 pub use level_db::{LevelDb, Sync};
 pub use walk::{Report, check, dump};

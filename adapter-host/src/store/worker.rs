@@ -33,7 +33,8 @@ const VERSION: &[u8] = &[18];
 /// Dropping it lets the thread end when it is through with what it was given.
 #[derive(Debug)]
 pub struct Store {
-    operations: SyncSender<Given>,
+    /// `None` when it is to end.
+    operations: Option<SyncSender<Given>>,
     thread: JoinHandle<()>,
     counters: Arc<Counters>,
 }
@@ -56,7 +57,8 @@ impl Store {
     /// another version is renamed to `DIR.damaged-N` first.
     ///
     /// `reply` is called by the store's thread, in the order of operations, with
-    /// the operation that it answers (the last one, if several); it may wait.
+    /// the operation that it answers (the last one, if several); it may wait. It
+    /// is dropped when the database is closed and the thread about to end.
     pub fn open<R>(dir: impl Into<PathBuf>, reply: R) -> Result<Self, StoreError>
     where
         R: FnMut(OperationId, Reply) + Send + 'static,
@@ -76,15 +78,24 @@ impl Store {
             }
         })?;
         match first.recv() {
-            Ok(Ok(())) => Ok(Self { operations, thread, counters }),
+            Ok(Ok(())) => Ok(Self { operations: Some(operations), thread, counters }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(StoreError::Broken),
         }
     }
 
-    /// Has an operation executed; never waits.
+    /// Has an operation executed; never waits. One that is not taken is not
+    /// answered.
     pub fn submit(&self, id: OperationId, operation: Operation) -> Result<(), Busy> {
-        self.operations.try_send((id, operation)).map_err(|_| Busy)
+        let taken = self
+            .operations
+            .as_ref()
+            .is_some_and(|operations| operations.try_send((id, operation)).is_ok());
+        if taken {
+            return Ok(());
+        }
+        self.counters.failed.fetch_add(1, Ordering::Relaxed);
+        Err(Busy)
     }
 
     /// What has gone wrong so far.
@@ -92,21 +103,20 @@ impl Store {
         let Counters { set_aside, failed, torn } = &*self.counters;
         let [set_aside, failed, torn] =
             [set_aside, failed, torn].map(|counter| counter.load(Ordering::Relaxed));
-        let mut counts = StoreCounts::default();
-        (counts.set_aside, counts.failed, counts.torn) = (set_aside, failed, torn);
-        counts
+        StoreCounts { set_aside, failed, torn }
     }
 
-    /// Waits until all that it was given is done and the database closed.
-    pub fn close(self) {
+    /// Takes nothing more. The thread ends when it is through with what it was
+    /// given.
+    pub fn finish(&mut self) {
+        self.operations = None;
+    }
+
+    /// [Finishes](Self::finish), and waits until the thread has ended.
+    pub fn close(mut self) {
+        self.finish();
         // If it has panicked, it has ended as well.
-        let _ = self.finish().join();
-    }
-
-    /// Takes no more operations, and does not wait: when the thread is through
-    /// with what it was given it closes the database, drops `reply`, and ends.
-    pub fn finish(self) -> JoinHandle<()> {
-        self.thread
+        let _ = self.thread.join();
     }
 }
 

@@ -13,7 +13,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
-use devp2p_smol::host::StartError;
+use devp2p_smol::host::DiscoverError;
 use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
 use futures_lite::future::or;
 
@@ -56,11 +56,23 @@ fn start(
         }
         discover(config, executor)
     };
-    let started = match (arguments.addr, start(arguments.addr.unwrap_or(EVERYWHERE))) {
-        (None, Err(StartError::Listen(..))) => start(EVERYWHERE_IP4),
-        (_, started) => started,
-    };
-    Ok(started?)
+    let addr = arguments.addr.unwrap_or(EVERYWHERE);
+    match start(addr) {
+        Err(DiscoverError::Listen(_)) if arguments.addr.is_none() => {
+            start(EVERYWHERE_IP4).map_err(|error| failure(error, EVERYWHERE_IP4, arguments))
+        }
+        started => started.map_err(|error| failure(error, addr, arguments)),
+    }
+}
+
+fn failure(error: DiscoverError, address: SocketAddr, arguments: &Discover) -> Failure {
+    match (error, &arguments.nodedb) {
+        (DiscoverError::Listen(error), _) => Failure::Listen(address, error),
+        (DiscoverError::NodeDatabase(error), Some(directory)) => {
+            Failure::NodeDatabase(directory.clone(), error)
+        }
+        (error, _) => Failure::Start(error),
+    }
 }
 
 /// What is announced stands whatever others state, but for the port: as long

@@ -38,7 +38,8 @@ pub enum Event {
     /// [`Discovery::verified`]; or, when too much is being verified already,
     /// drop it and say so by [`Discovery::left_unverified`].
     Verify(Unverified),
-    /// Do this to the store.
+    /// Do this to the store; if it has no room for it, say so by
+    /// [`Discovery::not_stored`].
     Store(OperationId, Operation),
     /// A request of the application is answered.
     Answer(RequestId, Answer),
@@ -164,8 +165,8 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// What became of datagrams outside of the machine.
     pub datagrams: Datagrams,
-    /// What has gone wrong in the node database; `None` without one. The
-    /// adapter's to fill in.
+    /// What has gone wrong with the store; `None` if there is none. An adapter
+    /// knows, and the machine does not.
     pub store: Option<StoreCounts>,
 }
 
@@ -176,6 +177,9 @@ pub struct Discovery<D = discv4::Discovery> {
     /// The socket is one of IPv6, to which IPv4 addresses are mapped ones.
     is_ipv6: bool,
     unsent: VecDeque<(SocketAddr, Bytes)>,
+    /// Operations for which the store had no room; the machine is told when it
+    /// is drained. No more than one drain has put out.
+    refused: VecDeque<(Now, OperationId)>,
     datagrams: Datagrams,
     stopped: bool,
 }
@@ -223,7 +227,14 @@ impl<D: Driven> Discovery<D> {
             send_failures: [0; LABELS.len()],
             receive_failures: [0; LABELS.len()],
         };
-        Self { machine, is_ipv6, unsent: VecDeque::new(), datagrams, stopped: false }
+        Self {
+            machine,
+            is_ipv6,
+            unsent: VecDeque::new(),
+            refused: VecDeque::new(),
+            datagrams,
+            stopped: false,
+        }
     }
 
     /// A datagram, or its first [`limits::DATAGRAM`] + 1 bytes.
@@ -257,6 +268,12 @@ impl<D: Driven> Discovery<D> {
         self.machine.handle(now, Input::Store(reply));
     }
 
+    /// The store has no room for an [`Event::Store`], or is no more. May be said
+    /// while there are events to execute.
+    pub fn not_stored(&mut self, now: Now, operation: OperationId) {
+        self.refused.push_back((now, operation));
+    }
+
     /// The deadline may have come.
     pub fn timeout(&mut self, now: Now) {
         self.machine.handle(now, Input::Timeout);
@@ -270,7 +287,12 @@ impl<D: Driven> Discovery<D> {
     /// What to execute next, until there is nothing.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
-            return Some(match self.machine.poll_output()? {
+            let Some(output) = self.machine.poll_output() else {
+                let (now, operation) = self.refused.pop_front()?;
+                self.stored(now, Reply::Failed { operation });
+                continue;
+            };
+            return Some(match output {
                 Output::Send { to, datagram } => {
                     self.send(to, datagram);
                     continue;

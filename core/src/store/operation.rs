@@ -108,16 +108,3 @@ pub struct StoredBond {
     /// How many find-node requests in a row it had not answered.
     pub find_failures: u32,
 }
-
-/// What has gone wrong since a store was opened.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[non_exhaustive]
-pub struct StoreCounts {
-    /// Damaged databases that were set aside.
-    pub set_aside: u64,
-    /// Operations that were not done.
-    pub failed: u64,
-    /// Bytes at the ends of logs that were no whole record: what was being
-    /// written when an earlier process was interrupted.
-    pub torn: u64,
-}

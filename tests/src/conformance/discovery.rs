@@ -6,7 +6,6 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::fs;
-use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,6 +17,7 @@ use devp2p_core::entropy::Seed;
 use devp2p_core::identity::Contact;
 use devp2p_core::limits;
 use devp2p_handle::{Discovery, DiscoveryEvent, RequestError, Snapshot, Stopped};
+use devp2p_host::DiscoverError;
 use futures_lite::future;
 
 use super::rig::{ANY, ECHO, Rig, noise, unique};
@@ -60,11 +60,12 @@ impl<R: Runtime> Rig<R> {
         listen: SocketAddr,
         bootnodes: &[&Discovery],
         verifiers: usize,
-    ) -> io::Result<Discovery> {
+    ) -> Result<Discovery, DiscoverError> {
         let mut config = Config::new(key());
         config.bootnodes = bootnodes.iter().map(|bootnode| contact(bootnode)).collect();
         let seed = Seed::from_number(unique()).derive("discovery", 0);
-        self.runtime.discover(DiscoverySetup { config, seed, listen, verifiers })
+        let node_database = None;
+        self.runtime.discover(DiscoverySetup { config, seed, listen, verifiers, node_database })
     }
 
     fn discovery(&self, bootnodes: &[&Discovery]) -> Discovery {

@@ -37,11 +37,13 @@ use core::future::Future;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
+use std::path::PathBuf;
 
 use devp2p_core::discv4;
 use devp2p_core::entropy::Seed;
 use devp2p_core::session::Local;
 use devp2p_handle::{Discovery, Node};
+use devp2p_host::DiscoverError;
 
 pub use alone::alone;
 pub use rig::{LIMIT, Rig};
@@ -56,7 +58,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn start(&self, setup: Setup) -> io::Result<Node>;
 
     /// Starts discovery.
-    fn discover(&self, setup: DiscoverySetup) -> io::Result<Discovery>;
+    fn discover(&self, setup: DiscoverySetup) -> Result<Discovery, DiscoverError>;
 
     /// Runs a task beside the others.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
@@ -91,6 +93,8 @@ pub struct DiscoverySetup {
     pub listen: SocketAddr,
     /// Threads that verify packets; 0 for none.
     pub verifiers: usize,
+    /// Where the node database is; `None` for none.
+    pub node_database: Option<PathBuf>,
 }
 
 /// Makes a test of each case, run on this [`Runtime`].

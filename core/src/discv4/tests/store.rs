@@ -7,10 +7,10 @@ use core::time::Duration;
 use super::disk::{Disk, Memory, Mode};
 use super::harness::{Lone, START, Stranger, World};
 use super::packets::find;
-use crate::discv4::{Answer, Command, Config, DropReason, Event, Kind};
+use crate::discv4::{Answer, Command, Config, DropReason, Event, Input, Kind};
 use crate::identity::RecordBuilder;
 use crate::limits;
-use crate::store::{Operation, StoredBond};
+use crate::store::{Operation, OperationId, Reply, StoredBond};
 use crate::time::{Instant, Now, UnixTime};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,19 +39,15 @@ fn sequence(lone: &Lone) -> u64 {
 
 /// The numbers of our record that were given to the store.
 fn sequences(lone: &Lone) -> Vec<u64> {
-    let number = |(_, operation): &(Instant, Operation)| match operation {
-        Operation::PutSequence { sequence, .. } => Some(*sequence),
-        _ => None,
+    let number = |(_, operation): &(Instant, Operation)| {
+        if let Operation::PutSequence { sequence, .. } = operation { Some(*sequence) } else { None }
     };
     lone.operations.iter().filter_map(number).collect()
 }
 
 /// When the store was told of a node's pings and pongs.
 fn times(lone: &Lone, node: &Stranger) -> Vec<Instant> {
-    let is_it = |operation: &Operation| match operation {
-        Operation::PutTimes { id, last_pong, .. } => *id == node.id() && last_pong.is_some(),
-        _ => false,
-    };
+    let is_it = |operation: &Operation| matches!(operation, Operation::PutTimes { id, last_pong: Some(_), .. } if *id == node.id());
     lone.operations.iter().filter(|(_, put)| is_it(put)).map(|(at, _)| *at).collect()
 }
 
@@ -106,8 +102,8 @@ fn a_node_whose_store_is_slow_or_fails_or_is_silent_finds_its_network() {
         for _ in 0..6 {
             let disk = Disk::new(Memory::default(), mode);
             world.add_with_disk(disk, |config| config.bootnodes = [bootnode.clone()].into());
+            world.run(MINUTE);
         }
-        world.run(MINUTE * 2);
         for node in &world.nodes {
             assert!(node.events.contains(&Event::Ready), "{mode:?}");
         }
@@ -293,19 +289,20 @@ fn while_the_store_opens_nothing_is_said_and_commands_wait() {
 #[test]
 fn a_failure_ends_only_the_wait_for_what_has_failed() {
     let mut lone = with(Memory::default(), Mode::Late(SECOND));
-    let opened = |lone: &Lone| lone.operations.iter().any(|(_, op)| *op != open(lone));
-    for number in 1..100 {
-        let operation = crate::store::OperationId(number);
-        lone.give(crate::discv4::Input::Store(crate::store::Reply::Failed { operation }));
-    }
-    assert!(!opened(&lone));
-    let operation = crate::store::OperationId(0);
-    lone.give(crate::discv4::Input::Store(crate::store::Reply::Failed { operation }));
-    assert!(opened(&lone));
-}
-
-fn open(lone: &Lone) -> Operation {
-    Operation::Open { local: lone.id() }
+    let fail = |lone: &mut Lone, number| {
+        let operation = OperationId(number);
+        lone.give(Input::Store(Reply::Failed { operation }));
+    };
+    (1..100).for_each(|number| fail(&mut lone, number));
+    assert_eq!(lone.operations.len(), 1, "it opens");
+    fail(&mut lone, 0);
+    // The number of our record, and seeds: they fail as well.
+    assert_eq!(lone.operations.len(), 3);
+    assert!(!lone.events.contains(&Event::Ready));
+    fail(&mut lone, 1);
+    assert!(!lone.events.contains(&Event::Ready));
+    fail(&mut lone, 2);
+    assert!(lone.events.contains(&Event::Ready));
 }
 
 // What is written.

@@ -1,0 +1,14 @@
+//! What has gone wrong with a store.
+
+/// What has gone wrong since a store was opened. Nothing of it ends anything: a
+/// node does without what was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct StoreCounts {
+    /// Damaged databases that were set aside.
+    pub set_aside: u64,
+    /// Operations that were not done, or for which there was no room.
+    pub failed: u64,
+    /// Bytes at the ends of logs that were no whole record: what was being
+    /// written when an earlier process was interrupted.
+    pub torn: u64,
+}

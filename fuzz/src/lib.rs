@@ -20,6 +20,7 @@ pub mod peer;
 pub mod rlp;
 pub mod script;
 pub mod tape;
+pub mod watch;
 
 pub mod ack;
 pub mod auth;

@@ -123,14 +123,15 @@ impl Discovery {
         if self.upkeep.opening.is_some_and(|until| until <= now) {
             self.opened();
         }
-        if !self.upkeep.is_open() {
-            return;
-        }
+        // Strangers are answered, and pinged, before it is open.
         while let Some(request) = self.requests.pop_due(now) {
             self.expired(request);
         }
         while let Some(query) = self.queries.pop_due(now) {
             self.ask(query);
+        }
+        if !self.upkeep.is_open() {
+            return;
         }
         if matches!(self.upkeep.refresh, Refresh::Seeding(until) if until <= now) {
             self.seeded();

@@ -259,6 +259,7 @@ fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         }
     }
 
+    records(seeds);
     let mut writer = Writer { seeds, target: "datagram" };
     // Who is proven; then source, port, time, direction of time, seconds.
     let from =
@@ -284,6 +285,40 @@ fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     for odd in [&[][..], &[1; 97], &[1; 98], &[0xC0; 1280], &[0; 1300]] {
         writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[0]).bytes(odd)));
         writer.write(once(from(Input::new(&[0]), 2, 0).raw(&[1]).bytes(odd)));
+    }
+}
+
+fn records(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "record" };
+    let record = unhex(RECORD);
+    writer.write(Input::new(&[0]).raw(&record));
+    writer.write(Input::new(&[0]).raw(&record[..record.len() - 1]));
+    writer.write(Input::new(&[0]).raw(&record).raw(&[0]));
+    let all = include_str!("../../tests/vectors/records/geth.json");
+    let all: Vec<serde_json::Value> = serde_json::from_str(all).expect("a list");
+    for report in &all {
+        if let Some(hex) = report["record"].as_str() {
+            writer.write(Input::new(&[0]).raw(&unhex(hex.trim_start_matches("0x"))));
+        }
+        if let Some(text) = report["text"].as_str().and_then(|text| text.strip_prefix("enr:")) {
+            writer.write(Input::new(&[1]).raw(text.as_bytes()));
+        }
+    }
+    // What is wrong, whose it is, how many pairs: addresses, ports, whatever.
+    let pairs = [1, 0, 33, 0, 0, 1, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let ports = [8, 2, 0xF1, 0x5F, 0x76, 9, 2, 9, 0, 3, 2, 2, 1, 5, 1, 6];
+    for wrong in (0..12).chain([255]) {
+        let made = Input::new(&[2, wrong, 7]);
+        writer.write(made.clone().raw(&[2]).raw(&pairs).raw(&[1, 5, 0, 3]));
+        let all = made.raw(&[5]).raw(&pairs).raw(&ports).number(1 << 40);
+        writer.write(all.word(90).raw(&[0x20]));
+    }
+    for sequence in [0, 1, u64::MAX] {
+        let built = Input::new(&[3]).number(sequence);
+        writer.write(built.clone().raw(&[0]).word(70).raw(&[1]));
+        let large = built.clone().raw(&[1, 11]).bytes(b"a key").raw(&[3, 0]);
+        writer.write(large.bytes(&[7; 150]).raw(&[0]));
+        writer.write(built.raw(&[5]).raw(&pairs).raw(&ports).raw(&[0, 7, 1]));
     }
 }
 
@@ -447,12 +482,7 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         story = story.find_node(2 * node, node);
     }
     write(story.seconds(60).command(1, 4).seconds(3600));
-    write(filled.step(&[happen::CRAWL, 20]).seconds(20));
-    let mut story = new(3).meet(0).meet(9).meet(18);
-    for _ in 0..12 {
-        story = story.step(&[happen::CRAWL, 255]).milliseconds(500);
-    }
-    write(story);
+    write(filled.step(&[happen::CRAWL, 15]).seconds(20));
 }
 
 fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {

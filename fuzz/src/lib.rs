@@ -31,6 +31,7 @@ pub mod enode;
 pub mod frames;
 pub mod hello;
 pub mod packet;
+pub mod record;
 pub mod session_accept;
 pub mod session_chunks;
 pub mod session_dial;
@@ -41,7 +42,7 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 14] = [
+pub const TARGETS: [(&str, Run); 15] = [
     ("ack", ack::run),
     ("auth", auth::run),
     ("datagram", datagram::run),
@@ -51,6 +52,7 @@ pub const TARGETS: [(&str, Run); 14] = [
     ("frames", frames::run),
     ("hello", hello::run),
     ("packet", packet::run),
+    ("record", record::run),
     ("session_accept", session_accept::run),
     ("session_chunks", session_chunks::run),
     ("session_dial", session_dial::run),

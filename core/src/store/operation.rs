@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::Skipped;
 use crate::identity::{Contact, NodeId};
 use crate::time::UnixTime;
 
@@ -64,8 +65,26 @@ pub enum Operation {
         /// How many find-node requests in a row it has not answered.
         find_failures: Option<u32>,
     },
-    /// Forget nodes that have not answered for a day. geth `expireNodes`.
+    /// Forget what has not answered for [`limits::STORED_LIFE`]: at an address
+    /// when its pong is older, and all of a node when all its pongs are. What has
+    /// never answered stays. geth `expireNodes`.
+    ///
+    /// [`limits::STORED_LIFE`]: crate::limits::STORED_LIFE
     Expire,
+}
+
+impl Operation {
+    /// Whether it is answered by a reply of its own, and not by
+    /// [`Reply::Written`].
+    pub const fn is_query(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Seeds { .. } => true,
+            Self::PutSequence { .. }
+            | Self::PutContact(_)
+            | Self::PutTimes { .. }
+            | Self::Expire => false,
+        }
+    }
 }
 
 /// What a store answers.
@@ -107,4 +126,19 @@ pub struct StoredBond {
     pub last_pong: Option<UnixTime>,
     /// How many find-node requests in a row it had not answered.
     pub find_failures: u32,
+}
+
+/// What has gone wrong since a store was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct StoreCounts {
+    /// Damaged databases that were set aside.
+    pub set_aside: u64,
+    /// Operations that were not done.
+    pub failed: u64,
+    /// Bytes at the ends of logs that were no whole record: what was being
+    /// written when an earlier process was interrupted.
+    pub torn: u64,
+    /// Damaged values that were passed over, in a database otherwise in order.
+    pub skipped: Skipped,
 }

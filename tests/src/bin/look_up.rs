@@ -62,7 +62,8 @@ fn look_up(discovery: &Discovery, digits: &str) -> Value {
     base16ct::lower::decode(digits, &mut target).expect("128 hex digits");
     let begin = Instant::now();
     let found = block_on(discovery.look_up(target)).expect("an answer");
-    let named = |contact: &Contact| json!({ "id": contact.id().to_string(), "enode": contact.to_string() });
+    let named =
+        |contact: &Contact| json!({ "id": contact.id().to_string(), "enode": contact.to_string() });
     let nodes: Vec<Value> = found.iter().map(named).collect();
     json!({
         "event": "looked up",

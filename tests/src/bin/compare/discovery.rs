@@ -54,7 +54,9 @@ impl Met {
         let mut rng = Seed::from_number(1).jitter();
         Self {
             // None of them is one of the strangers below.
-            proven: (0..4000).map(|_| Ipv4Addr::from(u32::from_le_bytes(rng.bytes()) | 1 << 31).into()).collect(),
+            proven: (0..4000)
+                .map(|_| Ipv4Addr::from(u32::from_le_bytes(rng.bytes()) | 1 << 31).into())
+                .collect(),
             requests: (0..1000).map(|_| rng.bytes()).collect(),
         }
     }

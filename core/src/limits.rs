@@ -411,3 +411,21 @@ pub const STORE_SET_ASIDE: u32 = 16;
 
 /// Before a store whose disk has failed is tried again. Ours.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
+
+// What a store remembers.
+
+/// How long what is stored of a node outlives its last pong. geth
+/// `dbNodeExpiration`.
+pub const STORED_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Places that the store looks at for each seed that is asked for. geth
+/// `QuerySeeds`.
+pub const SEEKS_FOR_SEED: usize = 5;
+
+/// Entries that are passed over from such a place to the next node's record.
+/// geth has no bound. Ours: a node at many addresses has three for each.
+pub const ENTRIES_FOR_SEED: usize = 4096;
+
+/// Addresses that a sweep finds expired before it forgets them and goes on, and
+/// keys that it removes at once. Ours: half a megabyte of keys.
+pub const EXPIRE_PORTION: usize = 4096;

@@ -10,6 +10,7 @@ use devp2p_core::discv4::{
     Endpoint, EnrRequest, EnrResponse, FindNode, Neighbor, Neighbors, Packet, Ping, Pong, encode,
 };
 use devp2p_core::p2p::DisconnectReason;
+use devp2p_fuzz::discovery::step as happen;
 use devp2p_fuzz::script::{proper_hello, step};
 use devp2p_fuzz::session_pair::step as pair;
 use devp2p_fuzz::{packet, rlp, tape};
@@ -258,6 +259,7 @@ fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         }
     }
 
+    records(seeds);
     let mut writer = Writer { seeds, target: "datagram" };
     // Who is proven; then source, port, time, direction of time, seconds.
     let from =
@@ -286,7 +288,42 @@ fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     }
 }
 
+fn records(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "record" };
+    let record = unhex(RECORD);
+    writer.write(Input::new(&[0]).raw(&record));
+    writer.write(Input::new(&[0]).raw(&record[..record.len() - 1]));
+    writer.write(Input::new(&[0]).raw(&record).raw(&[0]));
+    let all = include_str!("../../tests/vectors/records/geth.json");
+    let all: Vec<serde_json::Value> = serde_json::from_str(all).expect("a list");
+    for report in &all {
+        if let Some(hex) = report["record"].as_str() {
+            writer.write(Input::new(&[0]).raw(&unhex(hex.trim_start_matches("0x"))));
+        }
+        if let Some(text) = report["text"].as_str().and_then(|text| text.strip_prefix("enr:")) {
+            writer.write(Input::new(&[1]).raw(text.as_bytes()));
+        }
+    }
+    // What is wrong, whose it is, how many pairs: addresses, ports, whatever.
+    let pairs = [1, 0, 33, 0, 0, 1, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let ports = [8, 2, 0xF1, 0x5F, 0x76, 9, 2, 9, 0, 3, 2, 2, 1, 5, 1, 6];
+    for wrong in (0..12).chain([255]) {
+        let made = Input::new(&[2, wrong, 7]);
+        writer.write(made.clone().raw(&[2]).raw(&pairs).raw(&[1, 5, 0, 3]));
+        let all = made.raw(&[5]).raw(&pairs).raw(&ports).number(1 << 40);
+        writer.write(all.word(90).raw(&[0x20]));
+    }
+    for sequence in [0, 1, u64::MAX] {
+        let built = Input::new(&[3]).number(sequence);
+        writer.write(built.clone().raw(&[0]).word(70).raw(&[1]));
+        let large = built.clone().raw(&[1, 11]).bytes(b"a key").raw(&[3, 0]);
+        writer.write(large.bytes(&[7; 150]).raw(&[0]));
+        writer.write(built.raw(&[5]).raw(&pairs).raw(&ports).raw(&[0, 7, 1]));
+    }
+}
+
 /// What happens to discovery, as [`devp2p_fuzz::discovery`] reads it.
+#[derive(Clone)]
 struct Story(Input);
 
 impl Story {
@@ -295,123 +332,157 @@ impl Story {
         Self(Input::new(&[bootnodes << 5 | u8::from(store)]))
     }
 
-    /// A ping by the node with this number, sent from its own address.
+    fn step(self, bytes: &[u8]) -> Self {
+        Self(self.0.raw(bytes))
+    }
+
+    /// A packet of some kind by the node with this number, good for 20 s.
+    fn packet(self, node: u8, kind: u8, says: &[u8]) -> Self {
+        self.step(&[happen::PACKET, node, kind, 20]).step(says)
+    }
+
     fn ping(self, node: u8) -> Self {
-        Self(self.0.raw(&[2, node, 0, node, 0]))
+        self.packet(node, 0, &[0, 1, 1])
     }
 
-    /// It asks whom we know near a target.
     fn find_node(self, node: u8, target: u8) -> Self {
-        Self(self.0.raw(&[2, node, 2, target]))
+        self.packet(node, 2, &[target])
     }
 
-    /// It asks for our record.
     fn enr_request(self, node: u8) -> Self {
-        Self(self.0.raw(&[2, node, 3]))
+        self.packet(node, 4, &[])
     }
 
-    /// A pong, or nodes, that nobody asked for.
-    fn unasked(self, node: u8) -> Self {
-        Self(self.0.raw(&[2, node, 5]).raw(&[2, node, 4, 2, 7, 8]))
+    /// The answer to a ping of ours; 0 is the latest of our questions.
+    fn pong(self, index: u8, sequence: u8) -> Self {
+        self.step(&[happen::REPLY, index, 0, sequence])
     }
 
-    /// A true answer to our packet with this index: a pong or a record with
-    /// this sequence number.
-    fn answer(self, index: u8, sequence: u8) -> Self {
-        Self(self.0.raw(&[6, index, 0, sequence]))
+    fn record(self, index: u8, sequence: u8) -> Self {
+        self.step(&[happen::REPLY, index, sequence])
     }
 
-    /// The true answer to our packet with this index, a FindNode.
     fn neighbors(self, index: u8, nodes: &[u8]) -> Self {
-        let count = u8::try_from(nodes.len()).expect("a dozen at most");
-        Self(self.0.raw(&[6, index, count]).raw(nodes))
+        self.step(&[happen::REPLY, index]).counted(nodes)
+    }
+
+    fn counted(self, nodes: &[u8]) -> Self {
+        self.step(&[u8::try_from(nodes.len()).expect("a dozen at most")]).step(nodes)
     }
 
     fn command(self, node: u8, command: u8) -> Self {
-        Self(self.0.raw(&[9, node, command]))
+        self.step(&[happen::COMMAND, node, command])
+    }
+
+    fn meet(self, node: u8) -> Self {
+        self.step(&[happen::MEET, node])
     }
 
     fn milliseconds(self, time: u16) -> Self {
-        Self(self.0.raw(&[14]).word(time))
+        Self(self.0.raw(&[happen::MILLISECONDS]).word(time))
     }
 
     fn seconds(self, time: u64) -> Self {
-        Self(self.0.raw(&[15]).number(time))
+        Self(self.0.raw(&[happen::SECONDS]).number(time))
     }
 
     /// The store has a number for our record and these bonds, made so many
     /// seconds ago.
     fn opened(self, sequence: u8, bonds: &[u8], ago: u8) -> Self {
+        let all = bonds.iter().flat_map(|node| [*node, ago, ago, 1]).collect::<Vec<_>>();
         let count = u8::try_from(bonds.len()).expect("seven at most");
-        let bonds = bonds.iter().flat_map(|node| [*node, *node, ago, ago, 1]);
-        Self(self.0.raw(&[11, 0, 1, sequence, count]).raw(&bonds.collect::<Vec<_>>()))
+        self.step(&[happen::STORED, 0, 1, sequence, count]).step(&all)
     }
 
     fn stored_seeds(self, nodes: &[u8]) -> Self {
-        let count = u8::try_from(nodes.len()).expect("seven at most");
-        Self(self.0.raw(&[11, 1, count]).raw(nodes))
+        self.step(&[happen::STORED, 1]).counted(nodes)
     }
 
     fn written(self, up_to: u8) -> Self {
-        Self(self.0.raw(&[11, 2, up_to]))
+        self.step(&[happen::STORED, 2, up_to])
     }
 }
 
 fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     let mut writer = Writer { seeds, target: "discovery" };
     let mut write = |Story(input)| writer.write(input);
+    let new = |bootnodes| Story::new(false, bootnodes);
     // They ping, we ping back, they answer: each trusts the other's address.
     // Then the node asks all there is to ask, and so do we.
-    let bonded = |node| Story::new(false, 0).ping(node).answer(0, 1).milliseconds(600);
+    let bonded = |node| new(0).ping(node).pong(0, 1).milliseconds(600);
     write(bonded(3).find_node(3, 5).enr_request(3).ping(3));
-    write(bonded(3).command(3, 3).neighbors(1, &[1, 2, 4, 5, 6]).command(3, 1).answer(2, 1));
-    write(Story::new(false, 0).find_node(3, 5).enr_request(3).unasked(3));
-    write(Story::new(false, 0).ping(3).find_node(3, 5).enr_request(3));
-    // A record that is newer than the one we know.
-    write(bonded(3).command(3, 1).answer(1, 9).seconds(30).answer(2, 200).seconds(5).answer(3, 2));
-    // The first look-up, with bootnodes; nodes that name further ones.
-    let mut story = Story::new(false, 3).seconds(1);
-    for index in 0..12 {
-        story = story.answer(index, 1).milliseconds(500);
+    write(bonded(3).command(3, 3).step(&[9]).neighbors(0, &[1, 2, 4, 25, 26]).milliseconds(600));
+    write(bonded(3).command(3, 1).record(0, 1).command(3, 2).record(0, 1));
+    // The same by one that is elsewhere, has not answered, or answers unasked.
+    for source in [&[3][..], &[0x80 | 3, 1, 9], &[0xC0 | 3, 4]] {
+        let says = |story: Story, kind| story.step(&[happen::PACKET]).step(source).step(&[kind]);
+        for story in [new(0), new(0).ping(3), bonded(3), bonded(4)] {
+            let asking = says(says(story.clone(), 2).step(&[20, 5]), 4).step(&[20]);
+            write(says(says(asking, 0).step(&[20, 0, 0]), 2).step(&[20, 5]));
+            let unasked = says(says(story, 1).step(&[20, 0]), 3).step(&[20, 2, 7, 8]);
+            write(says(unasked, 5).step(&[20, 0, 0, 3, 1]));
+        }
     }
-    for index in 3..12 {
-        story = story.neighbors(index, &[index, index + 10, index + 20]).milliseconds(100);
+    // A table with entries, of which some live; asked from inside and outside.
+    let mut story = new(7).seconds(1);
+    for node in [0, 9, 18, 27, 36, 45, 54] {
+        story = story.meet(node);
     }
-    write(story.command(7, 4).seconds(20));
-    write(Story::new(false, 7).seconds(1).seconds(100).seconds(10_000));
-    for command in 0..8 {
-        // To a stranger without an answer, to a bonded node, and cancelled.
-        write(Story::new(false, 1).command(2, command).seconds(10));
-        write(bonded(2).command(2, command).neighbors(1, &[3, 4, 5]).answer(1, 3).seconds(10));
-        write(bonded(2).command(2, command).command(1, 6).command(1, 6).seconds(10));
+    for node in [1, 2, 9, 25, 30, 52, 58, 60] {
+        story = story.meet(node).ping(node).milliseconds(900).pong(0, 1).pong(1, 1);
     }
-    // A store that answers, answers late, answers twice, or never.
+    let filled = story.find_node(25, 1).find_node(60, 2).find_node(9, 3).find_node(52, 4);
+    write(filled.clone());
+    for command in [4, 5] {
+        let mut walk = filled.clone().command(40, command);
+        for round in 0..6 {
+            walk = walk.neighbors(0, &[40, 41 + round, 2 + round, 59]).milliseconds(300);
+            walk = walk.neighbors(1, &[10 + round, 0x80 | 12, 5, 0]).neighbors(2, &[63]).pong(0, 2);
+        }
+        write(walk.seconds(3));
+    }
+    // A node moves, and has a newer record, and then an older one.
+    let moved = filled.clone().step(&[happen::PACKET, 0xC0 | 9, 33, 0, 20, 0, 1, 7]).pong(0, 7);
+    write(moved.command(9, 1).pong(0, 7).record(0, 7).command(9, 1).record(0, 3).seconds(30));
+    // Bootnodes that never answer; the wait for them, and the second one.
+    write(new(7).seconds(1).seconds(100).seconds(10_000));
+    for command in 0..9 {
+        // To a stranger without an answer, to a bonded node, and given up.
+        write(new(1).command(2, command).seconds(10));
+        write(bonded(2).command(2, command).neighbors(0, &[3, 4, 5]).record(0, 3).seconds(10));
+        write(bonded(2).command(2, command).command(1, 6).step(&[1]).command(1, 6).step(&[1]));
+    }
+    // A store that answers, answers late, answers twice, fails, or never answers.
     for bonds in [&[][..], &[1, 2, 3]] {
         let opened = Story::new(true, 2).opened(9, bonds, 100);
         write(opened.find_node(1, 3).enr_request(2).stored_seeds(&[4, 5, 6]).seconds(10));
-        let late = Story::new(true, 0).ping(1).answer(0, 1).command(2, 5).seconds(40);
+        let late = Story::new(true, 0).ping(1).pong(0, 1).command(2, 5).seconds(40);
         write(late.opened(0, bonds, 1).opened(200, bonds, 9).stored_seeds(&[1]).written(200));
     }
-    let stored = Story::new(true, 1).opened(1, &[1], 0).ping(1).answer(0, 0).ping(2).answer(1, 0);
+    write(Story::new(true, 1).step(&[happen::STORED, 3, 0, happen::STORED, 3, 1]).seconds(90));
+    let stored = Story::new(true, 1).opened(1, &[1], 0).ping(1).pong(0, 0).ping(2).pong(1, 0);
     write(stored.written(1).written(0).written(9).seconds(90_000).find_node(1, 1));
-    // A bond grows old, and a clock on the wall jumps.
+    // A bond grows old; one clock jumps, the other steps back.
     write(bonded(3).seconds(3600 * 23).find_node(3, 1).seconds(3600 * 2).find_node(3, 1));
-    write(Story(bonded(3).0.raw(&[13, 0])).find_node(3, 1).ping(3).seconds(60));
+    write(bonded(3).step(&[happen::JUMP, 0]).find_node(3, 1).ping(3).seconds(60));
+    write(bonded(3).step(&[happen::BACK, 0xFF, 0xFF]).find_node(3, 1).ping(3).seconds(60));
     // Verdicts that come late or twice; noise; a body behind a signature.
-    write(Story(bonded(3).ping(4).0.raw(&[12, 0, 12, 1, 12, 0])).seconds(1));
-    write(Story(Story::new(true, 1).0.raw(&[0, 3]).word(30303).bytes(&[1; 200])));
+    let late = bonded(3).ping(4).step(&[happen::LATE, 0, happen::LATE, 1, happen::LATE, 0]);
+    write(late.seconds(1));
+    write(Story(new(1).step(&[happen::DATAGRAM, 3]).0.bytes(&[1; 200])));
     for kind in 0..6 {
-        write(Story(bonded(3).0.raw(&[1, 3, kind]).bytes(&[0xC0; 100])));
+        write(Story(bonded(3).step(&[happen::BODY, 3, kind]).0.bytes(&[0xC0; 100])));
     }
     // Everybody pings, is answered, and asks; then an hour passes.
     let mut story = Story::new(true, 7).opened(1, &[], 0);
     for node in 0..30 {
-        story = story.ping(node).answer(node, node).milliseconds(300);
+        story = story.ping(2 * node).pong(0, node).milliseconds(300);
     }
     for node in 0..30 {
-        story = story.find_node(node, node);
+        story = story.find_node(2 * node, node);
     }
     write(story.seconds(60).command(1, 4).seconds(3600));
+    write(filled.step(&[happen::CRAWL, 15]).seconds(20));
 }
 
 fn sessions(seeds: &mut Vec<(&'static str, Vec<u8>)>, target: &'static str) {

@@ -1,69 +1,125 @@
-//! Discovery as a whole, under watch: any order of datagrams, commands, answers
-//! of the store and times. It keeps the machine's contract, answers every
-//! command exactly once, and tells nobody who is unproven more than a ping
-//! calls for.
+//! Discovery as a whole, under [watch](crate::watch): any order of datagrams,
+//! commands, answers of the store and times, by and about 64 nodes that lie in
+//! few networks and are not always where they were.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    Answer, Command, Config, Discovery, Endpoint, EnrRequest, EnrResponse, FindNode, Input, Kind,
-    Neighbor, Neighbors, Output, Packet, Ping, Pong, RequestId, Unverified, decode, encode, verify,
+    Command, Config, Endpoint, EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors,
+    Packet, Ping, Pong, RequestId, Unverified, encode,
 };
-use devp2p_core::entropy::Seed;
-use devp2p_core::identity::{Contact, NodeId, RecordBuilder};
-use devp2p_core::machine::{Checked, Machine as _};
+use devp2p_core::identity::{Contact, LocalEndpoints, RecordBuilder};
 use devp2p_core::store::{OperationId, Reply, StoredBond};
-use devp2p_core::time::{Instant, Now, UnixTime};
+use devp2p_core::time::{Instant, UnixTime};
 
 use crate::keys;
 use crate::packet::{now, signed};
 use crate::tape::Tape;
+use crate::watch::{Asked, Watch};
+
+/// What a step of an input is, by its first byte.
+pub mod step {
+    /// Source as a node and a port, bytes.
+    pub const DATAGRAM: u8 = 0;
+    /// Sender, kind from 0 on, body: behind a good signature.
+    pub const BODY: u8 = 1;
+    /// Sender, kind from 0 on, what it says.
+    pub const PACKET: u8 = 2;
+    /// Which of our questions, the latest first: the true answer to it.
+    pub const REPLY: u8 = 3;
+    /// A node, a command.
+    pub const COMMAND: u8 = 4;
+    /// An answer of the store.
+    pub const STORED: u8 = 5;
+    /// Which verdict comes late, or once more.
+    pub const LATE: u8 = 6;
+    /// Milliseconds pass.
+    pub const MILLISECONDS: u8 = 7;
+    /// Seconds pass.
+    pub const SECONDS: u8 = 8;
+    /// Microseconds since 1970: the clock on the wall jumps.
+    pub const JUMP: u8 = 9;
+    /// Milliseconds: the other clock steps back.
+    pub const BACK: u8 = 10;
+    /// A node that we ping, and that answers.
+    pub const MEET: u8 = 11;
+    /// Number of requests that the application makes and gives up.
+    pub const CRAWL: u8 = 12;
+    /// How many there are.
+    pub const COUNT: u8 = 13;
+}
+
+/// Steps of a run, at most.
+const STEPS: usize = 250;
 
 /// Runs one input: how it is configured, then one thing after the other.
 pub fn run(data: &[u8]) {
     let mut tape = Tape::new(data);
     let mut world = World::new(&mut tape);
-    world.drain();
-    for _ in 0..400 {
+    for _ in 0..STEPS {
         if tape.is_empty() {
             break;
         }
         world.step(&mut tape);
     }
-    world.end();
+    world.watch.end();
 }
 
 struct World {
-    machine: Checked<Discovery>,
-    clock: Now,
-    store: bool,
-    /// Our packets that a node could answer: whom it went to, its kind and hash.
-    asked: Vec<(SocketAddr, Kind, [u8; 32])>,
+    watch: Watch,
+    /// What was handed out to be verified, the latest first.
     unverified: Vec<Unverified>,
-    operations: Vec<OperationId>,
-    open: BTreeSet<u64>,
-    commands: u64,
-    /// Bytes to and from addresses, and those that were ever proven.
-    traffic: BTreeMap<IpAddr, (usize, usize)>,
-    answered: BTreeSet<IpAddr>,
-    stopped: bool,
 }
 
+/// The key of one of the nodes. One of them is ours: we may hear of ourselves.
 fn key(number: u8) -> SecretKey {
-    keys::secret(10 + number % 40)
+    match number % 64 {
+        63 => keys::secret(keys::OURS),
+        number => keys::secret(10 + number),
+    }
 }
 
-fn address(number: u8) -> SocketAddr {
-    SocketAddr::new(Ipv4Addr::new(33, number % 40, 0, 1).into(), 30303)
+/// Where it is at first. Two dozen are neighbours, some have IPv6, and some are
+/// on our local network.
+fn home(number: u8) -> SocketAddr {
+    let number = number % 64;
+    let ip: IpAddr = match number {
+        0..24 => Ipv4Addr::new(33, 0, 0, 1 + number).into(),
+        24..52 => Ipv4Addr::new(34, number, 0, 1).into(),
+        52..58 => Ipv6Addr::new(0x2a00, 0, 0, number.into(), 0, 0, 0, 1).into(),
+        _ => Ipv4Addr::new(10, 0, 0, number).into(),
+    };
+    SocketAddr::new(ip, 30303)
 }
 
-fn contact(number: u8) -> Contact {
-    let at = address(number);
+fn contact_at(number: u8, at: SocketAddr) -> Contact {
     Contact::new(key(number).public_key(), at.ip(), at.port(), 30303)
+}
+
+/// A node and where it is: at home, behind another port, or where another is.
+fn somebody(tape: &mut Tape<'_>) -> (u8, SocketAddr) {
+    let number = tape.byte();
+    let home = home(number);
+    let at = match number >> 6 {
+        0 | 1 => home,
+        2 => SocketAddr::new(home.ip(), tape.word()),
+        _ => self::home(tape.byte()),
+    };
+    (number, at)
+}
+
+fn contact(tape: &mut Tape<'_>) -> Contact {
+    let (number, at) = somebody(tape);
+    contact_at(number, at)
+}
+
+fn neighbors(tape: &mut Tape<'_>, expiration: u64) -> Packet {
+    let count = tape.choice(13);
+    let nodes = (0..count).map(|_| Neighbor::from(&contact(tape))).collect();
+    Packet::Neighbors(Neighbors { nodes, expiration })
 }
 
 impl World {
@@ -71,123 +127,113 @@ impl World {
         let mut config = Config::new(keys::secret(keys::OURS));
         let flags = tape.byte();
         config.store = flags & 1 == 1;
-        config.bootnodes = (0..flags >> 5).map(contact).collect();
-        let seed = Seed::from_number(1);
-        let store = config.store;
-        let machine = Discovery::new(config, &seed, now()).expect("room for the record");
-        Self {
-            machine: Checked::new(machine),
-            clock: now(),
-            store,
-            asked: Vec::new(),
-            unverified: Vec::new(),
-            operations: Vec::new(),
-            open: BTreeSet::new(),
-            commands: 0,
-            traffic: BTreeMap::new(),
-            answered: BTreeSet::new(),
-            stopped: false,
+        if flags & 2 != 0 {
+            config.net_restrict = Some("33.0.0.0/8, 10.0.0.0/8".parse().expect("networks"));
         }
+        let count = flags >> 5;
+        config.bootnodes = (0..count).map(|number| contact_at(number * 9, home(number))).collect();
+        Self { watch: Watch::new(config, now()), unverified: Vec::new() }
     }
 
     fn step(&mut self, tape: &mut Tape<'_>) {
-        match tape.choice(16) {
-            0 => {
-                let source = SocketAddr::new(address(tape.byte()).ip(), tape.word());
-                let bytes = tape.bytes().to_vec();
-                self.receive(source, &bytes);
+        match tape.choice(step::COUNT) {
+            step::DATAGRAM => {
+                let (_, source) = somebody(tape);
+                self.receive(source, tape.bytes());
             }
-            1 => {
-                let number = tape.byte();
+            step::BODY => {
+                let (number, source) = somebody(tape);
                 let datagram = signed(1 + tape.choice(6), tape.bytes(), &key(number));
-                self.receive(address(number), &datagram);
+                self.receive(source, &datagram);
             }
-            2..=5 => {
-                let number = tape.byte();
-                let packet = self.packet(tape, number);
-                let datagram = encode(&packet, &key(number)).bytes;
-                self.receive(address(number), &datagram);
+            step::PACKET => {
+                let (number, source) = somebody(tape);
+                let packet = self.packet(tape, source);
+                self.receive(source, &encode(&packet, &key(number)).bytes);
             }
-            6..=8 => self.reply(tape),
-            9 | 10 => self.command(tape),
-            11 => {
+            step::REPLY => self.reply(tape),
+            step::COMMAND => self.command(tape),
+            step::STORED => {
                 let reply = self.stored(tape);
-                self.give(Input::Store(reply));
+                self.watch.stored(reply);
             }
-            12 => {
-                // A verdict that comes late, or twice.
+            step::LATE => {
                 let index = usize::from(tape.byte());
                 if let Some(packet) = self.unverified.get(index).cloned() {
-                    self.traffic.entry(packet.source().ip()).or_default().0 +=
-                        packet.datagram().len();
-                    self.give(Input::Verified(verify(packet)));
+                    self.watch.verified(packet);
                 }
             }
-            13 => self.clock.unix = UnixTime::from_micros(tape.number()),
-            14 => self.wait(Duration::from_millis(u64::from(tape.word()))),
-            _ => self.wait(Duration::from_secs(tape.number().min(1 << 20))),
+            step::MILLISECONDS => {
+                self.watch.wait(Duration::from_millis(u64::from(tape.word())));
+            }
+            step::SECONDS => self.watch.wait(Duration::from_secs(tape.number().min(1 << 20))),
+            step::JUMP => self.watch.clock.unix = UnixTime::from_micros(tape.number().min(1 << 62)),
+            step::BACK => {
+                let ago = u64::from(tape.word()) * 1000;
+                let mono = self.watch.clock.mono.as_micros().saturating_sub(ago);
+                self.watch.clock.mono = Instant::from_micros(mono);
+            }
+            step::MEET => self.meet(tape.byte()),
+            _ => self.crawl(tape.choice(16)),
         }
     }
 
-    /// To the next deadlines, as a driver does, but not for ever.
-    fn wait(&mut self, time: Duration) {
-        let end = self.clock.saturating_add(time);
-        for _ in 0..50 {
-            if self.stopped {
-                break;
-            }
-            let Some(deadline) = self.machine.poll_timeout() else { break };
-            if deadline.at > end.mono {
-                break;
-            }
-            self.clock = self.clock.saturating_add(deadline.at - self.clock.mono);
-            self.give(Input::Timeout);
+    /// Verdicts come at once; some come again, by [`step::LATE`].
+    fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
+        if let Some(packet) = self.watch.receive(source, bytes) {
+            self.unverified.truncate(30);
+            self.unverified.insert(0, packet.clone());
+            self.watch.verified(packet);
         }
-        self.clock = self.clock.saturating_add(end.mono - self.clock.mono);
-        self.give(Input::Timeout);
     }
 
-    fn packet(&self, tape: &mut Tape<'_>, number: u8) -> Packet {
-        let expiration = self.clock.unix.as_secs().saturating_add(20);
-        let at = Endpoint::new(address(number), 30303);
-        match tape.choice(6) {
-            0 | 1 => Packet::Ping(Ping {
+    fn expiration(&self, tape: &mut Tape<'_>) -> u64 {
+        let now = self.watch.clock.unix.as_secs();
+        match tape.byte() {
+            0xFF => now.saturating_sub(1),
+            later => now.saturating_add(u64::from(later)),
+        }
+    }
+
+    fn packet(&self, tape: &mut Tape<'_>, source: SocketAddr) -> Packet {
+        let from = Endpoint::new(source, 30303);
+        let kind = Kind::ALL[usize::from(tape.choice(6))];
+        let expiration = self.expiration(tape);
+        match kind {
+            Kind::Ping => Packet::Ping(Ping {
                 version: 4,
-                from: at,
-                to: Endpoint::new(address(tape.byte()), 0),
+                from,
+                to: Endpoint::new(home(tape.byte()), 0),
                 expiration,
-                enr_sequence: Some(tape.number()),
+                enr_sequence: tape.yes().then(|| tape.number()),
             }),
-            2 => Packet::FindNode(FindNode { target: [tape.byte(); 64], expiration }),
-            3 => Packet::EnrRequest(EnrRequest { expiration }),
-            4 => {
-                let nodes = (0..tape.choice(13)).map(|_| Neighbor::from(&contact(tape.byte())));
-                Packet::Neighbors(Neighbors { nodes: nodes.collect(), expiration })
+            Kind::Pong => {
+                let ping_hash = self.asked(tape).map_or([0; 32], |asked| asked.hash);
+                Packet::Pong(Pong { to: from, ping_hash, expiration, enr_sequence: None })
             }
-            _ => Packet::Pong(Pong { to: at, ping_hash: [0; 32], expiration, enr_sequence: None }),
+            Kind::FindNode => Packet::FindNode(FindNode { target: [tape.byte(); 64], expiration }),
+            Kind::Neighbors => neighbors(tape, expiration),
+            Kind::EnrRequest => Packet::EnrRequest(EnrRequest { expiration }),
+            Kind::EnrResponse => {
+                let request_hash = self.asked(tape).map_or([0; 32], |asked| asked.hash);
+                Packet::EnrResponse(EnrResponse { request_hash, record: record(tape) })
+            }
         }
+    }
+
+    /// One of our questions, the latest first.
+    fn asked(&self, tape: &mut Tape<'_>) -> Option<Asked> {
+        self.watch.asked.iter().nth_back(usize::from(tape.byte())).copied()
     }
 
     /// A true answer to something that was asked.
     fn reply(&mut self, tape: &mut Tape<'_>) {
-        let index = usize::from(tape.byte());
-        let Some((to, kind, hash)) = self.asked.get(index % self.asked.len().max(1)).copied()
-        else {
-            return;
-        };
-        let Some(number) = (0..40).find(|number| address(*number) == to) else { return };
-        let expiration = self.clock.unix.as_secs().saturating_add(20);
+        let Some(Asked { to, kind, hash, .. }) = self.asked(tape) else { return };
+        let Some(number) = (0..64).find(|number| home(*number).ip() == to.ip()) else { return };
+        let expiration = self.watch.clock.unix.as_secs().saturating_add(20);
         let packet = match kind {
-            Kind::Ping => Packet::Pong(Pong {
-                to: Endpoint::new(address(tape.byte()), 0),
-                ping_hash: hash,
-                expiration,
-                enr_sequence: Some(tape.number()),
-            }),
-            Kind::FindNode => {
-                let nodes = (0..tape.choice(13)).map(|_| Neighbor::from(&contact(tape.byte())));
-                Packet::Neighbors(Neighbors { nodes: nodes.collect(), expiration })
-            }
+            Kind::Ping => pong(hash, tape.byte(), expiration, tape.number()),
+            Kind::FindNode => neighbors(tape, expiration),
             Kind::EnrRequest => {
                 let record = RecordBuilder::new(tape.number()).ip(to.ip()).udp(to.port());
                 let Ok(record) = record.sign(&key(number)) else { return };
@@ -196,129 +242,102 @@ impl World {
             }
             Kind::Pong | Kind::Neighbors | Kind::EnrResponse => return,
         };
-        let datagram = encode(&packet, &key(number)).bytes;
-        self.answered.insert(to.ip());
-        self.receive(to, &datagram);
+        self.receive(to, &encode(&packet, &key(number)).bytes);
+    }
+
+    /// We ping a node, and it answers. If that passes the gate we are told.
+    fn meet(&mut self, number: u8) {
+        let before = self.watch.asked.len();
+        let (id, _) = self.watch.command(Command::Ping(contact_at(number, home(number))));
+        let Some([ping]) = self.watch.asked.get(before..) else { return };
+        // Two pings within a second are the same packet: a pong is for the first.
+        if self.watch.asked[..before].iter().any(|other| other.hash == ping.hash) {
+            return;
+        }
+        let (to, expiration) = (ping.to, self.watch.clock.unix.as_secs().saturating_add(20));
+        let datagram = encode(&pong(ping.hash, 0, expiration, 0), &key(number)).bytes;
+        if let Some(packet) = self.watch.receive(to, &datagram) {
+            self.watch.verified(packet);
+            assert!(!self.watch.waits(id), "the pong that was waited for came");
+        }
+    }
+
+    /// Requests that are made and given up at once. To take all the room there is
+    /// would take too long; a test of core does.
+    fn crawl(&mut self, count: u8) {
+        for port in (1025..).take(count.into()) {
+            let node = contact_at(11, SocketAddr::new(home(11).ip(), port));
+            let (id, _) = self.watch.command(Command::Ping(node));
+            let _ = self.watch.command(Command::Cancel(RequestId(id)));
+        }
     }
 
     fn command(&mut self, tape: &mut Tape<'_>) {
-        let number = tape.byte();
-        let command = match tape.choice(8) {
-            0 => Command::Ping(contact(number)),
-            1 => Command::RequestRecord(contact(number)),
-            2 => Command::Resolve(contact(number)),
-            3 => Command::FindNode(contact(number), [tape.byte(); 64]),
-            4 => Command::LookUp([number; 64]),
+        let contact = contact(tape);
+        let command = match tape.choice(9) {
+            0 => Command::Ping(contact),
+            1 => Command::RequestRecord(contact),
+            2 => Command::Resolve(contact),
+            3 => Command::FindNode(contact, [tape.byte(); 64]),
+            4 => Command::LookUp(*contact.public_key().as_bytes()),
             5 => Command::RandomNodes,
-            6 => Command::Cancel(RequestId(u64::from(number))),
-            _ => Command::SetEntries(RecordBuilder::new(0).uint(b"x", u64::from(number))),
+            6 => Command::Cancel(RequestId(tape.number())),
+            7 => Command::SetEntries(RecordBuilder::new(0).string(b"x", tape.bytes())),
+            _ => Command::SetEndpoints(LocalEndpoints {
+                fallback_ip4: Some(Ipv4Addr::new(33, 0, 0, tape.byte())),
+                fallback_udp: tape.word(),
+                ..LocalEndpoints::default()
+            }),
         };
-        self.commands += 1;
-        self.open.insert(self.commands);
-        self.give(Input::Command(RequestId(self.commands), command));
+        let _ = self.watch.command(command);
     }
 
     fn stored(&mut self, tape: &mut Tape<'_>) -> Reply {
-        let ago = |tape: &mut Tape<'_>, clock: Now| {
-            Some(UnixTime::from_secs(clock.unix.as_secs().saturating_sub(tape.number())))
+        let unix = self.watch.clock.unix.as_secs();
+        let ago = |tape: &mut Tape<'_>| {
+            Some(UnixTime::from_secs(unix.saturating_sub(tape.number())))
+                .filter(|at| *at != UnixTime::from_secs(unix))
         };
-        match tape.choice(4) {
-            0 => Reply::Opened {
-                sequence: tape.yes().then(|| tape.number()),
-                bonds: (0..tape.choice(8))
-                    .map(|_| StoredBond {
-                        id: *contact(tape.byte()).id(),
-                        ip: address(tape.byte()).ip(),
-                        last_ping: ago(tape, self.clock),
-                        last_pong: ago(tape, self.clock),
+        match tape.choice(5) {
+            0 => {
+                let sequence = tape.yes().then(|| tape.number());
+                let bond = |tape: &mut Tape<'_>| {
+                    let (number, at) = somebody(tape);
+                    StoredBond {
+                        id: *contact_at(number, at).id(),
+                        ip: at.ip(),
+                        last_ping: ago(tape),
+                        last_pong: ago(tape),
                         find_failures: u32::from(tape.byte()),
-                    })
-                    .inspect(|bond| {
-                        self.answered.insert(bond.ip);
-                    })
-                    .collect(),
-            },
-            1 => Reply::Seeds((0..tape.choice(8)).map(|_| contact(tape.byte())).collect()),
+                    }
+                };
+                let count = tape.choice(8);
+                Reply::Opened { sequence, bonds: (0..count).map(|_| bond(tape)).collect() }
+            }
+            1 => Reply::Seeds((0..tape.choice(8)).map(|_| contact(tape)).collect()),
             2 => Reply::Written { up_to: OperationId(tape.number()) },
+            3 => Reply::Failed { operation: OperationId(tape.number()) },
             _ => {
-                let record = RecordBuilder::new(tape.number()).ip(address(1).ip()).udp(30303);
-                match record.sign(&key(1)) {
-                    Ok(record) => Reply::Seeds(vec![Contact::from_record(Arc::new(record))]),
-                    Err(_) => Reply::Seeds(Vec::new()),
-                }
+                let (number, at) = somebody(tape);
+                let record = RecordBuilder::new(tape.number()).ip(at.ip()).udp(at.port());
+                let record = record.sign(&key(number)).expect("room for so little");
+                Reply::Seeds(vec![Contact::from_record(Arc::new(record))])
             }
         }
     }
+}
 
-    fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
-        self.traffic.entry(source.ip()).or_default().0 += bytes.len();
-        self.give(Input::Datagram { source, bytes });
-    }
+fn pong(ping_hash: [u8; 32], seen: u8, expiration: u64, sequence: u64) -> Packet {
+    let to = Endpoint::new(home(seen), 0);
+    Packet::Pong(Pong { to, ping_hash, expiration, enr_sequence: Some(sequence) })
+}
 
-    fn give(&mut self, input: Input<'_>) {
-        self.machine.handle(self.clock, input);
-        self.drain();
+/// Somebody's record, or what is none.
+fn record(tape: &mut Tape<'_>) -> Vec<u8> {
+    if tape.yes() {
+        return tape.bytes().to_vec();
     }
-
-    fn drain(&mut self) {
-        let mut verify_now = Vec::new();
-        while let Some(output) = self.machine.poll_output() {
-            match output {
-                Output::Send { to, datagram } => self.sent(to, &datagram),
-                Output::Verify(packet) => verify_now.push(packet),
-                Output::Store(id, _) => {
-                    assert!(self.store, "there is no store");
-                    assert!(self.operations.last().is_none_or(|last| *last < id));
-                    self.operations.push(id);
-                }
-                Output::Answer(RequestId(id), answer) => {
-                    assert!(self.open.remove(&id), "{id} was answered twice: {answer:?}");
-                    self.check(&answer);
-                }
-                Output::Event(_) => {}
-                Output::Stopped => self.stopped = true,
-            }
-        }
-        for packet in verify_now {
-            self.unverified.truncate(30);
-            self.unverified.insert(0, packet.clone());
-            self.give(Input::Verified(verify(packet)));
-        }
-    }
-
-    fn sent(&mut self, to: SocketAddr, datagram: &[u8]) {
-        assert!((98..=1280).contains(&datagram.len()));
-        assert_ne!(to.port(), 0);
-        let kind = Kind::from_code(datagram[97]).expect("one of the six");
-        decode(kind, &datagram[98..]).expect("we understand ourselves");
-        let (received, sent) = self.traffic.entry(to.ip()).or_default();
-        let unproven = !self.answered.contains(&to.ip());
-        match kind {
-            Kind::Pong | Kind::Neighbors | Kind::EnrResponse => *sent += datagram.len(),
-            Kind::Ping | Kind::FindNode | Kind::EnrRequest => {
-                self.asked.push((to, kind, datagram[..32].try_into().expect("32 bytes")));
-            }
-        }
-        if unproven {
-            assert!(!matches!(kind, Kind::Neighbors | Kind::EnrResponse), "{kind} to {to}");
-            assert!(*sent <= 2 * *received, "{sent} bytes for {received}");
-        }
-    }
-
-    fn check(&self, answer: &Answer) {
-        if let Answer::Contacts(nodes) = answer {
-            let own = *self.machine.get().node_id();
-            let ids: BTreeSet<NodeId> = nodes.iter().map(|node| *node.id()).collect();
-            assert!(!ids.contains(&own), "we are not our own neighbour");
-        }
-    }
-
-    fn end(mut self) {
-        self.give(Input::Stop);
-        assert!(self.stopped);
-        assert!(self.open.is_empty(), "never answered: {:?}", self.open);
-        self.give(Input::Timeout);
-        self.clock.mono = Instant::MAX;
-        self.give(Input::Timeout);
-    }
+    let (number, at) = somebody(tape);
+    let record = RecordBuilder::new(tape.number()).ip(at.ip()).udp(at.port());
+    record.sign(&key(number)).map(|record| record.as_rlp().to_vec()).unwrap_or_default()
 }

@@ -20,6 +20,7 @@ pub mod peer;
 pub mod rlp;
 pub mod script;
 pub mod tape;
+pub mod watch;
 
 pub mod ack;
 pub mod auth;
@@ -30,6 +31,7 @@ pub mod enode;
 pub mod frames;
 pub mod hello;
 pub mod packet;
+pub mod record;
 pub mod session_accept;
 pub mod session_chunks;
 pub mod session_dial;
@@ -40,7 +42,7 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 14] = [
+pub const TARGETS: [(&str, Run); 15] = [
     ("ack", ack::run),
     ("auth", auth::run),
     ("datagram", datagram::run),
@@ -50,6 +52,7 @@ pub const TARGETS: [(&str, Run); 14] = [
     ("frames", frames::run),
     ("hello", hello::run),
     ("packet", packet::run),
+    ("record", record::run),
     ("session_accept", session_accept::run),
     ("session_chunks", session_chunks::run),
     ("session_dial", session_dial::run),

@@ -67,3 +67,47 @@ pub fn read_uint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         _ => None,
     }
 }
+
+/// An item, read from the Yellow Paper's appendix B again: whether it is a list,
+/// its content, all its bytes. What a list holds is not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// A list, not a string.
+    pub list: bool,
+    /// What stands behind the header.
+    pub content: &'a [u8],
+    /// Header and content.
+    pub whole: &'a [u8],
+}
+
+/// Reads the item at the head of `bytes`, in its shortest form, and moves past it.
+pub fn read<'a>(bytes: &mut &'a [u8]) -> Option<Read<'a>> {
+    let all = *bytes;
+    let first = *all.first()?;
+    let (list, short) = match first {
+        0..0x80 => (false, None),
+        0x80..0xC0 => (false, Some(first - 0x80)),
+        0xC0.. => (true, Some(first - 0xC0)),
+    };
+    let (header, length) = match short {
+        None => (0, 1),
+        Some(length @ 0..=55) => (1, usize::from(length)),
+        Some(digits) => {
+            let digits = usize::from(digits - 55);
+            let length = all.get(1..1 + digits)?;
+            if length[0] == 0 || digits > 4 {
+                return None;
+            }
+            let length = length.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
+            (1 + digits, if length < 56 { return None } else { length })
+        }
+    };
+    let whole = all.get(..header + length)?;
+    let content = &whole[header..];
+    // A byte that stands for itself needs no header.
+    if !list && header == 1 && matches!(content, [0..0x80]) {
+        return None;
+    }
+    *bytes = &all[whole.len()..];
+    Some(Read { list, content, whole })
+}

@@ -57,6 +57,7 @@ replay!(
     frames,
     hello,
     packet,
+    record,
     session_accept,
     session_chunks,
     session_dial,

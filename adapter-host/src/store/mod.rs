@@ -1,7 +1,7 @@
 //! The node database on disk: geth's, in LevelDB, written by one thread.
 //!
 //! ```text
-//!  Store ──submit──▶ bounded queue ──▶ thread: core's Database (what an operation means)
+//!  Store ──submit──▶ bounded queue ──▶ thread: core's execute (what an operation means)
 //!    ▲                                            │ seek, write
 //!    └────────────── reply ◀───────────────       ▼
 //!                                          LevelDb: rusty-leveldb behind six rules
@@ -19,7 +19,6 @@
 
 mod batch;
 mod error;
-mod execute;
 mod files;
 mod journal;
 mod level_db;

@@ -12,20 +12,17 @@ use std::time::Instant;
 use core::fmt;
 
 use devp2p_core::limits;
-use devp2p_core::store::{KeyValue as _, Operation, OperationId, Reply, StoreCounts};
+use devp2p_core::store::{
+    KeyValue as _, Operation, OperationId, Reply, Skipped, StoreCounts, VERSION, VERSION_KEY,
+    execute,
+};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 
 use super::error::{Damage, StoreError};
-use super::execute::{Answer, execute, is_read};
 use super::files::Files;
 use super::level_db::{LevelDb, Sync};
-
-/// Under which a database says what format it has. geth `dbVersionKey`.
-const VERSION_KEY: &[u8] = b"version";
-/// geth `dbVersion` 9, as a signed varint.
-const VERSION: &[u8] = &[18];
 
 /// A node database on disk, geth's `nodes` directory, with the thread that
 /// executes operations on it.
@@ -50,6 +47,27 @@ struct Counters {
     set_aside: AtomicU64,
     failed: AtomicU64,
     torn: AtomicU64,
+    skipped_records: AtomicU64,
+    skipped_numbers: AtomicU64,
+}
+
+impl Counters {
+    /// What was skipped since the store was opened.
+    fn skip(&self, skipped: &Skipped) {
+        self.skipped_records.store(skipped.records, Ordering::Relaxed);
+        self.skipped_numbers.store(skipped.numbers, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> StoreCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut counts = StoreCounts::default();
+        counts.set_aside = read(&self.set_aside);
+        counts.failed = read(&self.failed);
+        counts.torn = read(&self.torn);
+        counts.skipped.records = read(&self.skipped_records);
+        counts.skipped.numbers = read(&self.skipped_numbers);
+        counts
+    }
 }
 
 impl Store {
@@ -69,7 +87,14 @@ impl Store {
         let (opened, first) = sync_channel(1);
         let (theirs, path) = (Arc::clone(&counters), dir);
         let thread = thread::Builder::new().name("devp2p-store".into()).spawn(move || {
-            let mut worker = Worker { dir: path, reply, counters: theirs, db: None, failed: None };
+            let mut worker = Worker {
+                dir: path,
+                reply,
+                counters: theirs,
+                skipped: Skipped::NONE,
+                db: None,
+                failed: None,
+            };
             let result = worker.open_or_renew();
             let is_open = result.is_ok();
             let _ = opened.send(result);
@@ -100,10 +125,7 @@ impl Store {
 
     /// What has gone wrong so far.
     pub fn counts(&self) -> StoreCounts {
-        let Counters { set_aside, failed, torn } = &*self.counters;
-        let [set_aside, failed, torn] =
-            [set_aside, failed, torn].map(|counter| counter.load(Ordering::Relaxed));
-        StoreCounts { set_aside, failed, torn }
+        self.counters.read()
     }
 
     /// Takes nothing more. The thread ends when it is through with what it was
@@ -124,6 +146,7 @@ struct Worker<R> {
     dir: PathBuf,
     reply: R,
     counters: Arc<Counters>,
+    skipped: Skipped,
     db: Option<LevelDb>,
     /// When it last failed to open.
     failed: Option<Instant>,
@@ -135,7 +158,7 @@ impl<R: FnMut(OperationId, Reply)> Worker<R> {
             // What reads is the last of its batch, so there is one reply to keep.
             let mut batch = vec![first];
             while batch.len() < limits::STORE_BATCH
-                && !batch.last().is_some_and(|(_, operation)| is_read(operation))
+                && !batch.last().is_some_and(|(_, operation)| operation.is_query())
                 && let Ok(next) = given.try_recv()
             {
                 batch.push(next);
@@ -174,11 +197,12 @@ impl<R: FnMut(OperationId, Reply)> Worker<R> {
         let now = Clock::start().now().unix;
         let (mut written, mut answer) = (None, None);
         for (id, operation) in batch {
-            match execute(db, now, operation)? {
-                Answer::Written => written = Some(*id),
-                Answer::Reply(reply) => answer = Some((*id, reply)),
+            match execute(db, &mut self.skipped, operation, now)? {
+                None => written = Some(*id),
+                Some(reply) => answer = Some((*id, reply)),
             }
         }
+        self.counters.skip(&self.skipped);
         if written.is_some() {
             db.sync()?;
         }

@@ -1,8 +1,11 @@
 //! What has gone wrong with a store.
 
+use super::Skipped;
+
 /// What has gone wrong since a store was opened. Nothing of it ends anything: a
 /// node does without what was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
 pub struct StoreCounts {
     /// Damaged databases that were set aside.
     pub set_aside: u64,
@@ -11,4 +14,6 @@ pub struct StoreCounts {
     /// Bytes at the ends of logs that were no whole record: what was being
     /// written when an earlier process was interrupted.
     pub torn: u64,
+    /// Damaged values that were passed over, in a database otherwise in order.
+    pub skipped: Skipped,
 }

@@ -1,6 +1,7 @@
 //! What a store rests on: keys in order, and values.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 /// An entry: its key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
@@ -20,4 +21,32 @@ pub trait KeyValue {
     /// Makes all changes or none. When it returns they are durable, as far as
     /// that means anything here.
     fn write(&mut self, changes: &[Change]) -> Result<(), Self::Error>;
+}
+
+/// The value of a key, if it is there.
+pub(super) fn value<K: KeyValue>(store: &mut K, key: &[u8]) -> Result<Option<Vec<u8>>, K::Error> {
+    Ok(store.seek(key)?.and_then(|(found, value)| (found == key).then_some(value)))
+}
+
+/// Shows the entries whose keys are `from` and greater, ascending, until `visit`
+/// breaks.
+pub(super) fn scan<K: KeyValue>(
+    store: &mut K,
+    from: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<(), K::Error> {
+    let mut from = from.to_vec();
+    while let Some((key, value)) = store.seek(&from)? {
+        if visit(&key, &value).is_break() {
+            break;
+        }
+        from = successor(key);
+    }
+    Ok(())
+}
+
+/// The next key that there may be.
+pub(super) fn successor(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
 }

@@ -64,8 +64,26 @@ pub enum Operation {
         /// How many find-node requests in a row it has not answered.
         find_failures: Option<u32>,
     },
-    /// Forget nodes that have not answered for a day. geth `expireNodes`.
+    /// Forget what has not answered for [`limits::STORED_LIFE`]: at an address
+    /// when its pong is older, and all of a node when all its pongs are. What has
+    /// never answered stays. geth `expireNodes`.
+    ///
+    /// [`limits::STORED_LIFE`]: crate::limits::STORED_LIFE
     Expire,
+}
+
+impl Operation {
+    /// Whether it is answered by a reply of its own, and not by
+    /// [`Reply::Written`].
+    pub const fn is_query(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Seeds { .. } => true,
+            Self::PutSequence { .. }
+            | Self::PutContact(_)
+            | Self::PutTimes { .. }
+            | Self::Expire => false,
+        }
+    }
 }
 
 /// What a store answers.

@@ -32,7 +32,7 @@ use crate::kademlia::Table;
 use crate::limits;
 use crate::machine::Machine;
 use crate::store::{Operation, OperationId};
-use crate::time::{Deadline, Now, UnixTime};
+use crate::time::{Deadline, Instant, Now, UnixTime};
 
 /// Node discovery, version 4: a table of nodes, kept alive, and the answers to
 /// whoever asks. See the [room](super) for how it is driven.
@@ -236,12 +236,17 @@ impl Sources for Known<'_> {
     }
 }
 
+/// The last point of time that another can follow: at the very end all would be
+/// due for ever.
+const LAST: Instant = Instant::from_micros(u64::MAX - 1);
+
 impl Machine for Discovery {
     type Input<'a> = Input<'a>;
     type Output = Output;
 
     fn handle(&mut self, now: Now, input: Input<'_>) {
-        self.now = Now { mono: self.now.mono.max(now.mono), unix: now.unix };
+        let mono = self.now.mono.max(now.mono).min(LAST);
+        self.now = Now { mono, unix: now.unix };
         if self.stopped {
             return;
         }

@@ -4,3 +4,4 @@
 mod harness;
 mod network;
 mod packets;
+mod threats;

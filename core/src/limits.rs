@@ -182,12 +182,16 @@ pub const LOOPBACK_PACKETS: Rate = Rate { per_second: 100_000, burst: 100_000 };
 pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Endpoint proofs that are kept, of which those of the table are a tenth.
-/// geth keeps them in its database without bound. Ours: 0.5 MB.
+/// geth keeps them in its database without bound. Ours: 0.3 MB.
 pub const BONDS: usize = 4096;
 
 /// How many bonds are drawn to find among them one that may be forgotten. Redis
 /// finds 10 to be close to the truly oldest; ours.
 pub const BOND_SAMPLES: usize = 16;
+
+/// Proofs at one address beyond which it is as crowded as any other. Ours: one
+/// host has a few nodes, or it has as many as it likes.
+pub const BOND_CROWD: usize = 64;
 
 /// Between two writes of one endpoint's last pong to the store. geth writes
 /// each; ours: what is stored only has to tell a day from two.

@@ -240,6 +240,9 @@ impl Sources for Known<'_> {
 /// due for ever.
 const LAST: Instant = Instant::from_micros(u64::MAX - 1);
 
+/// Outputs for which there is always room: as many as most turns make.
+const KEPT_OUTPUTS: usize = 64;
+
 impl Machine for Discovery {
     type Input<'a> = Input<'a>;
     type Output = Output;
@@ -268,7 +271,12 @@ impl Machine for Discovery {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // What one turn needed at its worst need not be held for ever.
+            self.outputs.shrink_to(KEPT_OUTPUTS);
+        }
+        output
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

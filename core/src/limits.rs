@@ -168,8 +168,12 @@ pub const ALL_PROVEN_PACKETS: Rate = Rate { per_second: 1000, burst: 1000 };
 pub const ANSWERS_TO_REQUEST: Rate = Rate { per_second: 8, burst: 8 };
 
 /// Packets of one address of the local network. Ours: networks for tests put
-/// many nodes behind one, and a stranger's network lets few forge it.
+/// many nodes behind one.
 pub const LAN_PACKETS: Rate = Rate { per_second: 1000, burst: 2000 };
+
+/// Packets of all addresses of local networks together: who is not in ours may
+/// still forge one that is. Ours: a few networks for tests, half of a core.
+pub const ALL_LAN_PACKETS: Rate = Rate { per_second: 5000, burst: 10_000 };
 
 /// Packets of this very machine. Ours: more than can be verified. Whoever sends
 /// them could do us worse.

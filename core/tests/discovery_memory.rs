@@ -129,7 +129,7 @@ impl Node {
             match output {
                 Output::Send { to, datagram } => self.sent.push((to, datagram.to_vec())),
                 Output::Verify(packet) => unverified.push(packet),
-                _ => {}
+                Output::Store(..) | Output::Answer(..) | Output::Event(_) | Output::Stopped => {}
             }
         }
         for packet in unverified {

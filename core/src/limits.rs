@@ -168,8 +168,12 @@ pub const ALL_PROVEN_PACKETS: Rate = Rate { per_second: 1000, burst: 1000 };
 pub const ANSWERS_TO_REQUEST: Rate = Rate { per_second: 8, burst: 8 };
 
 /// Packets of one address of the local network. Ours: networks for tests put
-/// many nodes behind one, and a stranger's network lets few forge it.
+/// many nodes behind one.
 pub const LAN_PACKETS: Rate = Rate { per_second: 1000, burst: 2000 };
+
+/// Packets of all addresses of local networks together: who is not in ours may
+/// still forge one that is. Ours: a few networks for tests, half of a core.
+pub const ALL_LAN_PACKETS: Rate = Rate { per_second: 5000, burst: 10_000 };
 
 /// Packets of this very machine. Ours: more than can be verified. Whoever sends
 /// them could do us worse.
@@ -182,12 +186,16 @@ pub const LOOPBACK_PACKETS: Rate = Rate { per_second: 100_000, burst: 100_000 };
 pub const BOND_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Endpoint proofs that are kept, of which those of the table are a tenth.
-/// geth keeps them in its database without bound. Ours: 0.5 MB.
+/// geth keeps them in its database without bound. Ours: 0.3 MB.
 pub const BONDS: usize = 4096;
 
 /// How many bonds are drawn to find among them one that may be forgotten. Redis
 /// finds 10 to be close to the truly oldest; ours.
 pub const BOND_SAMPLES: usize = 16;
+
+/// Proofs at one address beyond which it is as crowded as any other. Ours: one
+/// host has a few nodes, or it has as many as it likes.
+pub const BOND_CROWD: usize = 64;
 
 /// Between two writes of one endpoint's last pong to the store. geth writes
 /// each; ours: what is stored only has to tell a day from two.

@@ -27,7 +27,7 @@ impl Discovery {
         id: NodeId,
         to: SocketAddr,
         purpose: Purpose,
-        inbound: Option<Contact>,
+        inbound: Option<u16>,
     ) {
         let record = self.local_record();
         let endpoint = record.endpoint();
@@ -176,7 +176,7 @@ impl Discovery {
         let failures = self.bonds.found(id, ip, success, self.table.contains(id));
         // Who never answered is not worth a place on the disk, were it named a
         // thousand times.
-        if failures != before && self.bonds.of(id, ip).proven.is_some() {
+        if failures != before && self.bonds.of(id, ip).was_proven() {
             self.store(Operation::PutTimes {
                 id: *id,
                 ip,

@@ -8,9 +8,9 @@
 //! Kept are proved endpoints, and nodes of the table: a stranger's ping costs
 //! no memory here. Specification: discv4 "Endpoint Proof".
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::entropy::Rng;
@@ -18,63 +18,106 @@ use crate::identity::NodeId;
 use crate::limits;
 use crate::time::Instant;
 
-/// What is remembered of a node at an address.
+/// What is remembered of a node at an address. All of it is small, since there
+/// are thousands: zero stands for never.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Bond {
     /// Until when its last solicited pong proves its endpoint to us.
-    pub(super) proven: Option<Instant>,
+    pub(super) proven: Instant,
     /// Until when our answer to its last ping proves ours to it.
-    pub(super) known: Option<Instant>,
+    pub(super) known: Instant,
     /// How many find-node requests in a row it has not answered.
     pub(super) find_failures: u32,
-    /// When the store was last told of both.
-    pub(super) stored: Option<Instant>,
+    /// In which second the store was last told of both.
+    pub(super) stored: u32,
 }
 
 impl Bond {
+    /// Whether it ever answered a ping. It may be too long ago.
+    pub(super) fn was_proven(&self) -> bool {
+        self.proven > Instant::ZERO
+    }
+
+    /// Whether the store is to be told of it again: it was long ago, or never.
+    /// If it is, it was now.
+    pub(super) fn store_is_due(&mut self, now: Instant) -> bool {
+        let second = u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX).max(1);
+        let interval = limits::BOND_STORE_INTERVAL.as_secs();
+        let due = self.stored == 0 || u64::from(second.saturating_sub(self.stored)) >= interval;
+        if due {
+            self.stored = second;
+        }
+        due
+    }
+
     /// How long ago it was that what holds until then began to hold; `None` if
     /// it does no more.
-    pub(super) fn age(until: Option<Instant>, now: Instant) -> Option<Duration> {
-        let left = until?.saturating_since(now);
+    pub(super) fn age(until: Instant, now: Instant) -> Option<Duration> {
+        let left = until.saturating_since(now);
         (!left.is_zero()).then(|| limits::BOND_LIFE.saturating_sub(left))
+    }
+}
+
+/// By address, so that all of one are neighbours; an IPv4 one as IPv6 writes it.
+type Key = (Ipv6Addr, NodeId);
+
+fn key(id: &NodeId, ip: IpAddr) -> Key {
+    (in_ipv6(ip), *id)
+}
+
+const fn in_ipv6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
     }
 }
 
 /// All bonds, at most [`limits::BONDS`].
 #[derive(Debug)]
 pub(super) struct Bonds {
-    bonds: BTreeMap<(NodeId, IpAddr), Bond>,
-    /// How many of them, proved once, are at an address.
-    addresses: BTreeMap<IpAddr, u32>,
+    /// Sorted. A tree would take half as much again; and what has to move for a new
+    /// one moves faster than a signature is verified.
+    bonds: Vec<(Key, Bond)>,
     rng: Rng,
 }
 
 impl Bonds {
     pub(super) const fn new(rng: Rng) -> Self {
-        Self { bonds: BTreeMap::new(), addresses: BTreeMap::new(), rng }
+        Self { bonds: Vec::new(), rng }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.bonds.len()
     }
 
     /// Whether the node has proved that it is at this address.
     pub(super) fn is_proven(&self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
-        self.of(id, ip).proven.is_some_and(|until| now < until)
+        now < self.of(id, ip).proven
     }
 
     /// Whether we have proved to the node, seen from that address, where we are.
     pub(super) fn is_known(&self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
-        self.of(id, ip).known.is_some_and(|until| now < until)
+        now < self.of(id, ip).known
     }
 
     /// Whether anyone has proved to be at this address. It may be too long ago.
     pub(super) fn has_address(&self, ip: IpAddr) -> bool {
-        self.addresses.contains_key(&ip)
+        self.proven_at(in_ipv6(ip)).next().is_some()
+    }
+
+    fn proven_at(&self, ip: Ipv6Addr) -> impl Iterator<Item = &Bond> {
+        let first = self.bonds.partition_point(|((at, _), _)| *at < ip);
+        let there = self.bonds[first..].iter().take_while(move |((at, _), _)| *at == ip);
+        there.map(|(_, bond)| bond).filter(|bond| bond.was_proven())
+    }
+
+    fn position(&self, key: &Key) -> Result<usize, usize> {
+        self.bonds.binary_search_by(|(known, _)| known.cmp(key))
     }
 
     pub(super) fn of(&self, id: &NodeId, ip: IpAddr) -> Bond {
-        self.bonds.get(&(*id, ip)).copied().unwrap_or_default()
+        let found = self.position(&key(id, ip)).ok();
+        found.map(|at| self.bonds[at].1).unwrap_or_default()
     }
 
     /// A pong that was asked for came. `keep` says which nodes are not to be
@@ -86,86 +129,80 @@ impl Bonds {
         now: Instant,
         keep: impl Fn(&NodeId) -> bool,
     ) -> &mut Bond {
-        self.make_room(id, ip, keep);
-        let bond = self.bonds.entry((*id, ip)).or_default();
-        if bond.proven.is_none() {
-            *self.addresses.entry(ip).or_default() += 1;
+        if self.len() >= limits::BONDS && self.position(&key(id, ip)).is_err() {
+            self.make_room(keep);
         }
-        bond.proven = Some(now + limits::BOND_LIFE);
+        let bond = self.entry(id, ip);
+        bond.proven = now + limits::BOND_LIFE;
         bond
     }
 
     /// A ping came. It is remembered of those who are known already. Says
     /// whether it proved anything: that we had not done so already.
     pub(super) fn ping(&mut self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
-        let Some(bond) = self.bonds.get_mut(&(*id, ip)) else { return false };
-        let before = bond.known.replace(now + limits::BOND_LIFE);
-        before.is_none_or(|until| until <= now)
+        let Ok(at) = self.position(&key(id, ip)) else { return false };
+        let before = core::mem::replace(&mut self.bonds[at].1.known, now + limits::BOND_LIFE);
+        before <= now
     }
 
-    /// Whether the store is to be told of a node again: it was long ago, or
-    /// never. If it is, it was now.
+    /// Whether the store is to be told of a node; then it is taken to be.
     pub(super) fn is_to_store(&mut self, id: &NodeId, ip: IpAddr, now: Instant) -> bool {
-        let Some(bond) = self.bonds.get_mut(&(*id, ip)) else { return false };
-        let due = bond.stored.is_none_or(|at| now - at >= limits::BOND_STORE_INTERVAL);
-        if due {
-            bond.stored = Some(now);
-        }
-        due
+        self.position(&key(id, ip)).is_ok_and(|at| self.bonds[at].1.store_is_due(now))
     }
 
     /// A node answered a find-node request, or did not. Says how many it has
     /// not answered in a row.
     pub(super) fn found(&mut self, id: &NodeId, ip: IpAddr, success: bool, in_table: bool) -> u32 {
-        let known = self.bonds.contains_key(&(*id, ip));
+        let known = self.position(&key(id, ip)).is_ok();
         if !known && (success || !in_table || self.len() >= limits::BONDS) {
             return u32::from(!success);
         }
-        let bond = self.bonds.entry((*id, ip)).or_default();
+        let bond = self.entry(id, ip);
         bond.find_failures = if success { 0 } else { bond.find_failures.saturating_add(1) };
         bond.find_failures
     }
 
     /// What an earlier run has stored. Newer knowledge stands.
     pub(super) fn restore(&mut self, id: &NodeId, ip: IpAddr, bond: Bond) {
-        if self.len() < limits::BONDS && !self.bonds.contains_key(&(*id, ip)) {
-            if bond.proven.is_some() {
-                *self.addresses.entry(ip).or_default() += 1;
-            }
-            self.bonds.insert((*id, ip), bond);
+        let key = key(id, ip);
+        if self.len() < limits::BONDS
+            && let Err(at) = self.position(&key)
+        {
+            self.bonds.insert(at, (key, bond));
         }
     }
 
     /// Forgets what proves nothing any more.
     pub(super) fn expire(&mut self, now: Instant) {
-        let lives = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        let addresses = &mut self.addresses;
-        self.bonds.retain(|(_, ip), bond| {
-            let keep = lives(bond.proven) || lives(bond.known);
-            if !keep {
-                release(addresses, *ip, bond);
+        self.bonds.retain(|(_, bond)| now < bond.proven || now < bond.known);
+    }
+
+    fn entry(&mut self, id: &NodeId, ip: IpAddr) -> &mut Bond {
+        let key = key(id, ip);
+        let at = match self.position(&key) {
+            Ok(at) => at,
+            Err(at) => {
+                self.bonds.insert(at, (key, Bond::default()));
+                at
             }
-            keep
-        });
+        };
+        &mut self.bonds[at].1
     }
 
     /// Of a few drawn at random one at the most crowded address goes, of those the
     /// one that was silent for longest: ids cost nothing, addresses do. Nor can
     /// anyone choose ids that are drawn less often than others.
-    fn make_room(&mut self, id: &NodeId, ip: IpAddr, keep: impl Fn(&NodeId) -> bool) {
-        if self.len() < limits::BONDS || self.bonds.contains_key(&(*id, ip)) {
-            return;
-        }
+    fn make_room(&mut self, keep: impl Fn(&NodeId) -> bool) {
         let stride = self.len().div_ceil(limits::BOND_SAMPLES).max(1);
         let first = self.rng.below(u32::try_from(stride).unwrap_or(u32::MAX));
-        let drawn = self.bonds.iter().skip(usize::try_from(first).unwrap_or(0)).step_by(stride);
-        let worst = drawn.min_by_key(|((id, ip), bond)| {
-            let crowd = self.addresses.get(ip).copied().unwrap_or(0);
-            (keep(id), bond.proven.is_some(), Reverse(crowd), bond.proven)
+        let first = usize::try_from(first).unwrap_or(0);
+        let worst = (first..self.len()).step_by(stride).min_by_key(|at| {
+            let ((ip, id), bond) = &self.bonds[*at];
+            let crowd = self.proven_at(*ip).take(limits::BOND_CROWD).count();
+            (keep(id), bond.was_proven(), Reverse(crowd), bond.proven)
         });
-        if let Some((key, bond)) = worst.map(|(key, bond)| (*key, *bond)) {
-            self.bonds.remove(&key);
-            release(&mut self.addresses, key.1, &bond);
+        if let Some(at) = worst {
+            self.bonds.remove(at);
         }
     }
 
@@ -174,22 +211,8 @@ impl Bonds {
         if self.bonds.len() > limits::BONDS {
             return Err("bonds");
         }
-        let mut addresses = BTreeMap::new();
-        for ((_, ip), _) in self.bonds.iter().filter(|(_, bond)| bond.proven.is_some()) {
-            *addresses.entry(*ip).or_default() += 1_u32;
-        }
-        if addresses == self.addresses { Ok(()) } else { Err("addresses of bonds") }
-    }
-}
-
-fn release(addresses: &mut BTreeMap<IpAddr, u32>, ip: IpAddr, bond: &Bond) {
-    if bond.proven.is_some()
-        && let Some(count) = addresses.get_mut(&ip)
-    {
-        *count -= 1;
-        if *count == 0 {
-            addresses.remove(&ip);
-        }
+        let in_order = self.bonds.is_sorted_by(|(a, _), (b, _)| a < b);
+        if in_order { Ok(()) } else { Err("order of bonds") }
     }
 }
 
@@ -253,7 +276,7 @@ mod tests {
         }
         assert_eq!(bonds.len(), limits::BONDS);
         let now = Instant::from_secs(1);
-        let kept = (0..400).filter(|number| bonds.of(&id(*number), A).proven.is_some()).count();
+        let kept = (0..400).filter(|number| bonds.of(&id(*number), A).was_proven()).count();
         assert!(kept >= 396, "{kept} of 400 are left");
         assert!(bonds.is_proven(&id(count * 3 - 1), A, now));
         bonds.audit().unwrap();
@@ -286,6 +309,18 @@ mod tests {
     }
 
     #[test]
+    fn the_store_is_told_of_a_pong_once_a_minute() {
+        let mut bond = Bond::default();
+        let mut told = |seconds| bond.store_is_due(Instant::from_secs(seconds));
+        let times = [0, 1, 59, 60, 61, 62, 120, 121, 122, 180, 181];
+        let told = times.map(&mut told);
+        let due = [0, 61, 121, 181];
+        assert_eq!(told, times.map(|seconds| due.contains(&seconds)));
+        assert!(!bond.store_is_due(Instant::ZERO), "time goes back");
+        assert!(bond.store_is_due(Instant::MAX) && !bond.store_is_due(Instant::MAX));
+    }
+
+    #[test]
     fn who_was_never_heard_of_has_no_address_and_is_forgotten_first() {
         let mut bonds = bonds();
         assert_eq!(bonds.found(&id(1), A, false, true), 1);
@@ -309,8 +344,8 @@ mod tests {
         for number in 0..64 {
             bonds.pong(&id(count + number), A, Instant::ZERO, |_| false);
         }
-        let proven = bonds.addresses.get(&A).copied().unwrap();
-        assert!(proven > count - count / 8 + 48, "{proven}");
+        let proven = bonds.bonds.iter().filter(|(_, bond)| bond.was_proven()).count();
+        assert!(proven > limits::BONDS * 7 / 8 + 48, "{proven}");
         bonds.audit().unwrap();
     }
 
@@ -329,10 +364,10 @@ mod tests {
     fn what_an_earlier_run_stored_does_not_displace_what_is_known_now() {
         let mut bonds = bonds();
         bonds.pong(&id(1), A, Instant::from_secs(5), |_| false);
-        let old = Bond { proven: Some(Instant::from_secs(1)), ..Bond::default() };
+        let old = Bond { proven: Instant::from_secs(1), ..Bond::default() };
         bonds.restore(&id(1), A, old);
         bonds.restore(&id(2), A, old);
-        assert_eq!(bonds.of(&id(1), A).proven, Some(Instant::from_secs(5) + limits::BOND_LIFE));
+        assert_eq!(bonds.of(&id(1), A).proven, Instant::from_secs(5) + limits::BOND_LIFE);
         assert!(bonds.is_proven(&id(2), A, Instant::ZERO));
     }
 }

@@ -46,6 +46,7 @@ pub(super) struct Budget {
     strangers: Slots,
     all_strangers: Bucket,
     lan: Slots,
+    all_lan: Bucket,
     loopback: Bucket,
 }
 
@@ -73,6 +74,7 @@ impl Budget {
             strangers: slots(),
             all_strangers: Bucket::default(),
             lan: slots(),
+            all_lan: Bucket::default(),
             loopback: Bucket::default(),
         }
     }
@@ -99,7 +101,9 @@ impl Budget {
             }
             Scope::Lan => {
                 let slot = self.slot(&host(ip));
-                if self.lan[slot].has(now, limits::LAN_PACKETS) {
+                if self.lan[slot].has(now, limits::LAN_PACKETS)
+                    && self.all_lan.has(now, limits::ALL_LAN_PACKETS)
+                {
                     return Ok(Ticket::Lan(slot));
                 }
             }
@@ -141,7 +145,10 @@ impl Budget {
         match ticket {
             Ticket::Answer(slot) => self.answers[slot].take(now, limits::ANSWERS_TO_REQUEST),
             Ticket::Loopback => self.loopback.take(now, limits::LOOPBACK_PACKETS),
-            Ticket::Lan(slot) => self.lan[slot].take(now, limits::LAN_PACKETS),
+            Ticket::Lan(slot) => {
+                self.lan[slot].take(now, limits::LAN_PACKETS);
+                self.all_lan.take(now, limits::ALL_LAN_PACKETS);
+            }
             Ticket::Proven(slot) => self.proven[slot].take(now, limits::PROVEN_PACKETS),
             Ticket::BeyondProven => self.all_proven.take(now, limits::ALL_PROVEN_PACKETS),
             Ticket::Stranger(slot) => {

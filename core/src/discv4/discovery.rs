@@ -32,7 +32,7 @@ use crate::kademlia::Table;
 use crate::limits;
 use crate::machine::Machine;
 use crate::store::{Operation, OperationId};
-use crate::time::{Deadline, Now, UnixTime};
+use crate::time::{Deadline, Instant, Now, UnixTime};
 
 /// Node discovery, version 4: a table of nodes, kept alive, and the answers to
 /// whoever asks. See the [room](super) for how it is driven.
@@ -235,12 +235,20 @@ impl Sources for Known<'_> {
     }
 }
 
+/// The last point of time that another can follow: at the very end all would be
+/// due for ever.
+const LAST: Instant = Instant::from_micros(u64::MAX - 1);
+
+/// Outputs for which there is always room: as many as most turns make.
+const KEPT_OUTPUTS: usize = 64;
+
 impl Machine for Discovery {
     type Input<'a> = Input<'a>;
     type Output = Output;
 
     fn handle(&mut self, now: Now, input: Input<'_>) {
-        self.now = Now { mono: self.now.mono.max(now.mono), unix: now.unix };
+        let mono = self.now.mono.max(now.mono).min(LAST);
+        self.now = Now { mono, unix: now.unix };
         if self.stopped {
             return;
         }
@@ -262,7 +270,12 @@ impl Machine for Discovery {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // What one turn needed at its worst need not be held for ever.
+            self.outputs.shrink_to(KEPT_OUTPUTS);
+        }
+        output
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

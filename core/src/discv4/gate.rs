@@ -33,9 +33,10 @@
 //!
 //! What remains: who forges the address of one proven node with more than
 //! [`ALL_PROVEN_PACKETS`](limits::ALL_PROVEN_PACKETS) leaves it a share of that, and
-//! who forges thousands of proven nodes takes most of a core. Loopback and the
-//! local network have larger budgets, since networks for tests put many nodes
-//! behind one address.
+//! who forges thousands of proven nodes takes most of a core. Loopback and local
+//! networks have larger budgets, since networks for tests put many nodes behind
+//! one address; systems let nobody outside forge the one, but some the other, so
+//! all local networks together have a bound as well.
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};

@@ -73,9 +73,9 @@ impl Discovery {
         } else if let Some(Request { asked: Asked::Ping { inbound, .. }, .. }) =
             self.requests.ping_to(&from.id, from.source)
         {
-            *inbound = Some(node);
+            *inbound = Some(node.tcp());
         } else if self.requests.has_room_for_proof() {
-            self.ping(from.id, from.source, Purpose::Proof, Some(node));
+            self.ping(from.id, from.source, Purpose::Proof, Some(node.tcp()));
         } else {
             self.drop_packet(DropReason::NoCapacity);
         }
@@ -92,12 +92,13 @@ impl Discovery {
         let table = &self.table;
         let bond = self.bonds.pong(&from.id, from.ip(), now, |id| table.contains(id));
         if inbound.is_some() {
-            bond.known = Some(now + limits::BOND_LIFE);
+            bond.known = now + limits::BOND_LIFE;
         }
         self.store_times(from, false);
         self.state_endpoint(from, pong.to);
-        if let Some(node) = inbound {
-            self.add_inbound(node);
+        if let Some(tcp) = inbound {
+            let to = request.to;
+            self.add_inbound(Contact::new(from.public_key, to.ip(), to.port(), tcp));
         }
         let sequence = pong.enr_sequence.unwrap_or(0);
         match purpose {

@@ -5,6 +5,7 @@
 //! ENR response must name the hash of the request besides. Neighbours name
 //! nothing, so no two find-node requests to one node are under way at once.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -29,8 +30,8 @@ pub(super) enum Asked {
         /// The hash of the ping, which its pong names.
         token: [u8; 32],
         purpose: Purpose,
-        /// The node has pinged us meanwhile; who it says it is.
-        inbound: Option<Contact>,
+        /// The node has pinged us meanwhile, and said that this is its TCP port.
+        inbound: Option<u16>,
     },
     Neighbors {
         query: u64,
@@ -92,11 +93,14 @@ impl Request {
 /// first.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    requests: BTreeMap<u64, Request>,
-    /// Two pings within a second are one packet, if they go to one endpoint, and
-    /// two ENR requests wherever they go: so a token may be that of several.
-    tokens: BTreeSet<([u8; 32], u64)>,
-    pings: BTreeMap<(NodeId, SocketAddr), u64>,
+    /// Boxed, as a tree that grows at its end is half empty.
+    requests: BTreeMap<u64, Box<Request>>,
+    /// By the first bytes of their tokens. Two pings within a second are one
+    /// packet, if they go to one endpoint, and two ENR requests wherever they go:
+    /// so a token may be that of several.
+    tokens: BTreeSet<(u64, u64)>,
+    /// Pings, by the first bytes of the id that they go to.
+    pings: BTreeSet<(u64, u64)>,
     finds: BTreeMap<(IpAddr, NodeId), u64>,
     next: u64,
     proofs: usize,
@@ -140,39 +144,45 @@ impl Requests {
         self.next += 1;
         self.proofs += usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.insert((*token, number));
+            self.tokens.insert((first_bytes(token), number));
         }
         match request.asked {
             Asked::Ping { .. } => {
-                self.pings.insert((request.id, request.to), number);
+                self.pings.insert((request.id.prefix(), number));
             }
             Asked::Neighbors { .. } => {
                 self.finds.insert((request.to.ip(), request.id), number);
             }
             Asked::Record { .. } => {}
         }
-        self.requests.insert(number, request);
+        self.requests.insert(number, Box::new(request));
     }
 
     fn remove(&mut self, number: u64) -> Option<Request> {
         let request = self.requests.remove(&number)?;
         self.proofs -= usize::from(request.is_proof());
         if let Some(token) = request.token() {
-            self.tokens.remove(&(*token, number));
+            self.tokens.remove(&(first_bytes(token), number));
         }
         match request.asked {
-            Asked::Ping { .. } => forget(&mut self.pings, &(request.id, request.to), number),
+            Asked::Ping { .. } => {
+                self.pings.remove(&(request.id.prefix(), number));
+            }
             Asked::Neighbors { .. } => {
                 forget(&mut self.finds, &(request.to.ip(), request.id), number);
             }
             Asked::Record { .. } => {}
         }
-        Some(request)
+        Some(*request)
     }
 
     /// The latest ping to this very endpoint that has no pong yet.
     pub(super) fn ping_to(&mut self, id: &NodeId, to: SocketAddr) -> Option<&mut Request> {
-        self.requests.get_mut(self.pings.get(&(*id, to))?)
+        let pings = self.pings.range((id.prefix(), 0)..=(id.prefix(), u64::MAX)).rev();
+        let is_it = |request: &Request| request.id == *id && request.to == to;
+        let mut numbers = pings.map(|(_, number)| *number);
+        let number = numbers.find(|number| self.get(*number).is_some_and(is_it))?;
+        self.requests.get_mut(&number).map(|request| &mut **request)
     }
 
     /// The ping that a pong answers.
@@ -198,15 +208,21 @@ impl Requests {
         self.remove(number)
     }
 
-    fn by_token(&self, token: &[u8; 32]) -> impl Iterator<Item = (u64, &Request)> {
-        let numbers = self.tokens.range((*token, 0)..=(*token, u64::MAX));
-        numbers.filter_map(|(_, number)| Some((*number, self.requests.get(number)?)))
+    fn by_token<'a>(&'a self, token: &'a [u8; 32]) -> impl Iterator<Item = (u64, &'a Request)> {
+        let first = first_bytes(token);
+        let numbers = self.tokens.range((first, 0)..=(first, u64::MAX));
+        let requests = numbers.filter_map(|(_, number)| Some((*number, self.get(*number)?)));
+        requests.filter(move |(_, request)| request.token() == Some(token))
+    }
+
+    fn get(&self, number: u64) -> Option<&Request> {
+        self.requests.get(&number).map(|request| &**request)
     }
 
     /// The request that neighbours answer, which goes on until it is
     /// [finished](Requests::finish_find).
     pub(super) fn find(&mut self, id: &NodeId, ip: IpAddr) -> Option<&mut Request> {
-        self.requests.get_mut(self.finds.get(&(ip, *id))?)
+        self.requests.get_mut(self.finds.get(&(ip, *id))?).map(|request| &mut **request)
     }
 
     pub(super) fn finish_find(&mut self, id: &NodeId, ip: IpAddr) -> Option<Request> {
@@ -242,16 +258,23 @@ impl Requests {
         if self.requests.len() - proofs > limits::PENDING_REQUESTS {
             return Err("pending requests");
         }
-        let tokens = self.requests.values().filter_map(Request::token).count();
+        let tokens = self.requests.values().filter_map(|request| request.token()).count();
+        let is_ping = |request: &Request| matches!(request.asked, Asked::Ping { .. });
+        let pings = self.requests.values().filter(|request| is_ping(request)).count();
         let known = |number| self.requests.contains_key(number);
         if tokens != self.tokens.len()
-            || !self.pings.values().all(known)
+            || pings != self.pings.len()
             || !self.finds.values().all(known)
         {
             return Err("index of requests");
         }
         Ok(())
     }
+}
+
+/// As good as all of them, but for who has made many hashes to be alike.
+fn first_bytes(token: &[u8; 32]) -> u64 {
+    token.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 /// A later request may have taken the place.

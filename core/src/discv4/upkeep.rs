@@ -388,12 +388,12 @@ impl Discovery {
             Some(now.mono + left)
         };
         let bond = Bond {
-            proven: until(stored.last_pong),
-            known: until(stored.last_ping),
+            proven: until(stored.last_pong).unwrap_or_default(),
+            known: until(stored.last_ping).unwrap_or_default(),
             find_failures: stored.find_failures,
-            stored: None,
+            ..Bond::default()
         };
-        if bond.proven.is_some() || bond.known.is_some() {
+        if bond.proven.max(bond.known) > now.mono {
             self.bonds.restore(&stored.id, stored.ip, bond);
         }
     }

@@ -375,6 +375,23 @@ fn a_network_for_tests_on_one_machine_is_not_held_up() {
 }
 
 #[test]
+fn who_forges_addresses_of_local_networks_gets_no_more_than_these_have_together() {
+    let mut fire = Fire::new();
+    let local = |number: u32| SocketAddr::new([10, 0, 0, number as u8].into(), 30303);
+    // 50,000 in a second, of each address fewer than it may send.
+    (0..10).for_each(|_| fire.shoot(5000, local));
+    let all = limits::ALL_LAN_PACKETS;
+    let given = all.burst + all.per_second;
+    assert!((given - 10..=given + 2).contains(&fire.passed), "{} of {given}", fire.passed);
+    assert!(fire.passes(at(Fire::PEER)) && fire.passes(stranger(1)));
+    // A proven one of our own network is heard nevertheless.
+    let proven = local(77);
+    assert!(!fire.passes(proven));
+    fire.known.proven.push(proven.ip());
+    assert!(fire.passes(proven));
+}
+
+#[test]
 fn sixty_thousand_forged_packets_take_no_memory() {
     let mut fire = Fire::new();
     let before = fire.gate.budget.memory();

@@ -185,6 +185,8 @@ impl Lone {
             match output {
                 Output::Send { to, datagram } => {
                     assert!(datagram.len() <= 1280);
+                    let ip = to.ip();
+                    assert!(to.port() != 0 && !ip.is_unspecified() && !ip.is_multicast(), "{to}");
                     self.sent.push((to, datagram));
                 }
                 Output::Verify(packet) => unverified.push(packet),
@@ -291,6 +293,16 @@ impl Lone {
         }
     }
 
+    /// Lets time pass in which strangers answer all pings.
+    pub(super) fn wait_serving(&mut self, strangers: &[Stranger], time: Duration) {
+        const STEP: Duration = Duration::from_millis(100);
+        let end = self.now.mono + time;
+        while self.now.mono < end {
+            self.wait(STEP);
+            self.serve(strangers);
+        }
+    }
+
     /// Proves both endpoints to each other, as geth's test suite does.
     pub(super) fn bond(&mut self, stranger: &Stranger) {
         let ping = stranger.ping(self.at, self.now);
@@ -318,6 +330,8 @@ pub(super) struct World {
     pub(super) lost: u32,
     /// From one node to another, at most; half of it at least.
     pub(super) latency: Duration,
+    /// By how many seconds the Unix clock of a node is wrong.
+    skew: BTreeMap<usize, i64>,
 }
 
 impl World {
@@ -330,12 +344,13 @@ impl World {
             next: 0,
             lost: 0,
             latency: Duration::from_millis(100),
+            skew: BTreeMap::new(),
         }
     }
 
     pub(super) fn add(&mut self, configure: impl FnOnce(&mut Config)) -> usize {
         let number = u32::try_from(self.nodes.len()).unwrap();
-        let node = Lone::at_time(number, self.now, configure);
+        let node = Lone::at_time(number, self.time_of(self.nodes.len()), configure);
         self.nodes.push(node);
         self.collect(self.nodes.len() - 1);
         self.nodes.len() - 1
@@ -355,7 +370,7 @@ impl World {
 
     /// See [`Lone::restart`].
     pub(super) fn restart(&mut self, node: usize, mode: Mode, configure: impl FnOnce(&mut Config)) {
-        self.nodes[node].now = self.now;
+        self.nodes[node].now = self.time_of(node);
         self.nodes[node].restart(mode, configure);
         self.collect(node);
     }
@@ -367,10 +382,40 @@ impl World {
         self.nodes[node].sent.clear();
     }
 
+    /// One whose Unix clock is wrong from the start.
+    pub(super) fn add_skewed(
+        &mut self,
+        seconds: i64,
+        configure: impl FnOnce(&mut Config),
+    ) -> usize {
+        let node = self.nodes.len();
+        self.skew(node, seconds);
+        self.add(configure)
+    }
+
+    /// A datagram comes to a node, from where it says.
+    pub(super) fn forge(&mut self, from: SocketAddr, node: usize, datagram: &[u8]) {
+        self.nodes[node].now = self.time_of(node);
+        self.nodes[node].receive(from, datagram);
+        self.collect(node);
+    }
+
     pub(super) fn ask(&mut self, node: usize, number: u64, command: Command) {
-        self.nodes[node].now = self.now;
+        self.nodes[node].now = self.time_of(node);
         self.nodes[node].ask(number, command);
         self.collect(node);
+    }
+
+    /// From now on the Unix clock of a node is wrong by so many seconds.
+    pub(super) fn skew(&mut self, node: usize, seconds: i64) {
+        self.skew.insert(node, seconds);
+    }
+
+    /// What a node takes for the time.
+    fn time_of(&self, node: usize) -> Now {
+        let micros = self.skew.get(&node).copied().unwrap_or(0).saturating_mul(1_000_000);
+        let unix = self.now.unix.as_micros().saturating_add_signed(micros);
+        Now { unix: UnixTime::from_micros(unix), ..self.now }
     }
 
     fn collect(&mut self, node: usize) {
@@ -404,18 +449,18 @@ impl World {
             if flight == Some(at) {
                 let (_, (from, to, datagram)) = self.flying.pop_first().unwrap();
                 let Some(node) = self.nodes.iter().position(|node| node.at == to) else { continue };
-                self.nodes[node].now = self.now;
+                self.nodes[node].now = self.time_of(node);
                 self.nodes[node].receive(from, &datagram);
                 self.collect(node);
             } else if let Some((_, node)) = timer {
-                self.nodes[node].now = self.now;
+                self.nodes[node].now = self.time_of(node);
                 self.nodes[node].wake();
                 self.collect(node);
             }
         }
         self.now = self.now.saturating_add(end - self.now.mono);
-        for node in &mut self.nodes {
-            node.now = self.now;
+        for node in 0..self.nodes.len() {
+            self.nodes[node].now = self.time_of(node);
         }
     }
 

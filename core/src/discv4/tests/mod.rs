@@ -2,9 +2,11 @@
 //! them in virtual time.
 
 mod bounds;
+mod determinism;
 mod disk;
 mod harness;
 mod network;
 mod packets;
 mod revalidation;
 mod store;
+mod threats;

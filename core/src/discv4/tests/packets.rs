@@ -1,10 +1,9 @@
 //! One machine and what strangers send it.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
-
-use proptest::prelude::*;
 
 use super::harness::{Lone, Stranger, address};
 use crate::discv4::{
@@ -13,9 +12,9 @@ use crate::discv4::{
 };
 use crate::identity::{Contact, Record, RecordBuilder};
 use crate::limits;
-use crate::time::{Instant, Now, UnixTime};
+use crate::time::Now;
 
-fn lone() -> Lone {
+pub(super) fn lone() -> Lone {
     let mut lone = Lone::new(1, |_| {});
     lone.wait(Duration::from_secs(1));
     lone
@@ -25,20 +24,20 @@ pub(super) fn find(target: [u8; 64], now: Now) -> Packet {
     Packet::FindNode(FindNode { target, expiration: now.unix.as_secs() + 20 })
 }
 
-fn enr_request(now: Now) -> Packet {
+pub(super) fn enr_request(now: Now) -> Packet {
     Packet::EnrRequest(EnrRequest { expiration: now.unix.as_secs() + 20 })
 }
 
-fn neighbors(nodes: Vec<Neighbor>, now: Now) -> Packet {
+pub(super) fn neighbors(nodes: Vec<Neighbor>, now: Now) -> Packet {
     Packet::Neighbors(Neighbors { nodes, expiration: now.unix.as_secs() + 20 })
 }
 
 /// A neighbour that is to be believed, a different one for each number.
-fn neighbor(number: u32) -> Neighbor {
+pub(super) fn neighbor(number: u32) -> Neighbor {
     Neighbor::from(&Stranger::new(5000 + number).contact())
 }
 
-fn dropped(lone: &Lone, reason: DropReason) -> u64 {
+pub(super) fn dropped(lone: &Lone, reason: DropReason) -> u64 {
     lone.look().drops().of(reason)
 }
 
@@ -223,7 +222,7 @@ fn our_own_packets_come_to_nothing() {
 }
 
 /// Asks a bonded stranger for its neighbours; it is then to answer.
-fn asking(lone: &mut Lone, stranger: &Stranger) {
+pub(super) fn asking(lone: &mut Lone, stranger: &Stranger) {
     lone.bond(stranger);
     lone.wait(Duration::from_millis(1));
     lone.said_to(stranger.at);
@@ -314,7 +313,7 @@ fn a_ping_says_how_long_it_took_and_what_the_other_saw() {
 }
 
 /// Asks for the record of a bonded stranger that knows us; says the token.
-fn asking_record(lone: &mut Lone, stranger: &Stranger, known: Contact) -> [u8; 32] {
+pub(super) fn asking_record(lone: &mut Lone, stranger: &Stranger, known: Contact) -> [u8; 32] {
     lone.bond(stranger);
     lone.said_to(stranger.at);
     lone.ask(1, Command::RequestRecord(known));
@@ -323,7 +322,7 @@ fn asking_record(lone: &mut Lone, stranger: &Stranger, known: Contact) -> [u8; 3
     *token
 }
 
-fn record_of(stranger: &Stranger, sequence: u64, ip: &str) -> Record {
+pub(super) fn record_of(stranger: &Stranger, sequence: u64, ip: &str) -> Record {
     let record = RecordBuilder::new(sequence).ip(ip.parse().unwrap());
     record.udp(stranger.at.port()).sign(&stranger.key).unwrap()
 }
@@ -369,8 +368,6 @@ fn a_record_is_taken_if_it_is_the_nodes_own_and_no_older_and_where_the_node_can_
     let last = record_of(&stranger, u64::MAX, &ip);
     assert_eq!(check(last.as_rlp().to_vec(), &unsigned), Answer::Contact(contact(&last)));
 }
-
-use alloc::string::ToString as _;
 
 #[test]
 fn who_does_not_know_us_is_pinged_first_and_asked_when_it_has_pinged_us() {
@@ -464,132 +461,4 @@ fn stopping_answers_what_waits_and_says_so_last() {
     assert_eq!(lone.answer(9), None);
     assert_eq!(lone.sent.len(), sent);
     assert_eq!(lone.deadline(), None);
-}
-
-#[test]
-fn neither_clock_upsets_it_when_it_jumps() {
-    let mut lone = lone();
-    let stranger = Stranger::new(1);
-    lone.bond(&stranger);
-    let true_now = lone.now;
-    let year = Duration::from_secs(365 * 24 * 3600);
-    for unix in [
-        true_now.unix.saturating_add(year),
-        UnixTime::from_secs(true_now.unix.as_secs() - year.as_secs()),
-        UnixTime::EPOCH,
-        UnixTime::from_micros(u64::MAX),
-    ] {
-        lone.now.unix = unix;
-        lone.hear(&stranger, &stranger.ping(lone.at, lone.now));
-        assert!(lone.look().table().contains(&stranger.id()), "the table stands");
-    }
-    lone.now = Now { mono: Instant::ZERO, ..true_now };
-    lone.said_to(stranger.at);
-    lone.hear(&stranger, &find([1; 64], lone.now));
-    assert_eq!(lone.kinds_to(stranger.at), [Kind::Neighbors]);
-    lone.now = true_now;
-    lone.hear(&stranger, &find([1; 64], lone.now));
-    assert_eq!(lone.kinds_to(stranger.at), [Kind::Neighbors]);
-}
-
-#[test]
-fn sixty_thousand_forged_packets_leave_memory_and_the_table_unharmed() {
-    let mut lone = lone();
-    let honest: Vec<Stranger> = (0..20).map(Stranger::new).collect();
-    honest.iter().for_each(|stranger| lone.bond(stranger));
-    lone.sent.clear();
-    let table: Vec<_> = honest.iter().map(Stranger::id).collect();
-    // Signing that many would take minutes; a signature is as good forged, since
-    // any 65 bytes recover to some key.
-    let template = Stranger::new(7777);
-    let (datagram, _) = template.encode(&template.ping(lone.at, lone.now));
-    let mut rng = crate::entropy::Seed::from_number(5).jitter();
-    let mut bytes_out = 0;
-    for count in 0..60_000_u32 {
-        let mut forged = datagram.clone();
-        rng.fill(&mut forged[32..96]);
-        let hash: [u8; 32] = {
-            use sha3::{Digest as _, Keccak256};
-            Keccak256::digest(&forged[32..]).into()
-        };
-        forged[..32].copy_from_slice(&hash);
-        let source = SocketAddr::new(rng.bytes::<4>().into(), 30303);
-        lone.receive(source, &forged);
-        bytes_out += lone.sent.iter().map(|(_, datagram)| datagram.len()).sum::<usize>();
-        lone.sent.clear();
-        if count % 60 == 0 {
-            lone.wait(Duration::from_millis(10));
-            lone.serve(&honest);
-        }
-    }
-    assert!(lone.look().pending() <= limits::PENDING_PROOFS + limits::PENDING_REQUESTS);
-    assert_eq!(lone.look().bonds(), 20);
-    assert!(table.iter().all(|id| lone.look().table().contains(id)));
-    assert_eq!(lone.look().table().len(), 20);
-    assert!(bytes_out <= 3 * 60_000 * datagram.len());
-    assert!(lone.verified < 26_000, "{} of 60,000 were verified", lone.verified);
-}
-
-#[test]
-fn a_flood_from_one_address_does_not_starve_a_proven_peer() {
-    let mut lone = lone();
-    let (honest, loud) = (Stranger::new(1), Stranger::new(2));
-    lone.bond(&honest);
-    lone.said_to(honest.at);
-    let (flood, _) = loud.encode(&loud.ping(lone.at, lone.now));
-    for _ in 0..50 {
-        for _ in 0..200 {
-            lone.receive(loud.at, &flood);
-        }
-        lone.hear(&honest, &find([1; 64], lone.now));
-        assert!(lone.kinds_to(honest.at).contains(&Kind::Neighbors));
-        lone.sent.clear();
-        lone.now = lone.now.saturating_add(Duration::from_millis(50));
-    }
-    assert!(dropped(&lone, DropReason::OverBudget) > 9_000);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    /// Invariant D2, and the bound that the project states.
-    #[test]
-    fn an_unproven_address_never_gets_three_times_what_it_sent(
-        packets in prop::collection::vec((0..5_u8, 0..3_u32, 0..700_u64, any::<bool>()), 1..60),
-    ) {
-        let mut lone = lone();
-        let mut received = 0;
-        let mut sent = 0;
-        let strangers: Vec<Stranger> = (0..3).map(|number| {
-            let mut stranger = Stranger::new(number);
-            // All behind one address.
-            stranger.at = address(3000);
-            stranger
-        }).collect();
-        for (kind, who, pause, short) in packets {
-            let stranger = &strangers[who as usize];
-            let packet = match kind {
-                0 | 1 => {
-                    let Packet::Ping(mut ping) = stranger.ping(lone.at, lone.now) else {
-                        unreachable!()
-                    };
-                    if short {
-                        ping.from = Endpoint::default();
-                        ping.to = Endpoint::default();
-                    }
-                    Packet::Ping(ping)
-                }
-                2 => find([1; 64], lone.now),
-                3 => enr_request(lone.now),
-                _ => stranger.pong(lone.at, [3; 32], lone.now),
-            };
-            let (datagram, _) = stranger.encode(&packet);
-            received += datagram.len();
-            lone.receive(stranger.at, &datagram);
-            lone.wait(Duration::from_millis(pause));
-            sent += lone.sent.drain(..).map(|(_, datagram)| datagram.len()).sum::<usize>();
-            prop_assert!(sent <= 3 * received, "{sent} bytes for {received}");
-        }
-        prop_assert_eq!(lone.look().bonds(), 0);
-    }
 }

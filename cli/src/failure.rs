@@ -6,7 +6,8 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use devp2p_smol::DialError;
+use devp2p_smol::host::store::StoreError;
+use devp2p_smol::{DialError, DiscoverError};
 use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::{EnodeError, RecordError};
@@ -86,6 +87,10 @@ pub(crate) enum Failure {
     System(&'static str, io::Error),
     /// Nothing can listen there.
     Listen(SocketAddr, io::Error),
+    /// The node database in this directory.
+    NodeDatabase(PathBuf, StoreError),
+    /// Discovery did not start for another reason.
+    Discover(DiscoverError),
     /// Standard output took no more.
     Output(io::Error),
     /// The dial made no peer.
@@ -179,6 +184,8 @@ impl fmt::Display for Failure {
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::NodeDatabase(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Discover(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
             Self::Dial(error) => error.fmt(f),

@@ -13,7 +13,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
-use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
+use devp2p_smol::{DiscoverError, Discovery, DiscoveryConfig, Executor, discover, host};
 use futures_lite::future::or;
 
 use crate::args::{Discover, Discv4, External};
@@ -49,12 +49,28 @@ fn start(
     config.bootnodes = bootnodes.iter().map(NodeAddress::contact).collect();
     config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
     let start = |address: SocketAddr| {
-        let config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
-        discover(config, executor).map_err(|error| Failure::Listen(address, error))
+        let mut config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
+        if let Some(directory) = &arguments.nodedb {
+            config = config.node_database(directory);
+        }
+        discover(config, executor)
     };
-    match arguments.addr {
-        Some(address) => start(address),
-        None => start(EVERYWHERE).or_else(|_| start(EVERYWHERE_IP4)),
+    let listen = arguments.addr.unwrap_or(EVERYWHERE);
+    match start(listen) {
+        Err(DiscoverError::Listen(_)) if arguments.addr.is_none() => {
+            start(EVERYWHERE_IP4).map_err(failure(arguments, EVERYWHERE_IP4))
+        }
+        started => started.map_err(failure(arguments, listen)),
+    }
+}
+
+/// Why it did not start, by cause.
+fn failure(arguments: &Discover, listen: SocketAddr) -> impl FnOnce(DiscoverError) -> Failure {
+    let directory = arguments.nodedb.clone().unwrap_or_default();
+    move |error| match error {
+        DiscoverError::Listen(error) => Failure::Listen(listen, error),
+        DiscoverError::NodeDatabase(error) => Failure::NodeDatabase(directory, error),
+        error => Failure::Discover(error),
     }
 }
 

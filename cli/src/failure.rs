@@ -6,14 +6,14 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use devp2p_smol::host::store::StoreError;
-use devp2p_smol::{DialError, DiscoverError};
 use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
+use devp2p_smol::host::store::StoreError;
+use devp2p_smol::{DialError, DiscoverError};
 use serde::Serialize;
 
 use crate::discv4::NodeError;

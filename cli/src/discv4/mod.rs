@@ -70,7 +70,9 @@ fn failure(arguments: &Discover, listen: SocketAddr) -> impl FnOnce(DiscoverErro
     move |error| match error {
         DiscoverError::Listen(error) => Failure::Listen(listen, error),
         DiscoverError::NodeDatabase(error) => Failure::NodeDatabase(directory, error),
-        error => Failure::Discover(error),
+        error @ (DiscoverError::Record(_) | DiscoverError::Threads(_) | _) => {
+            Failure::Discover(error)
+        }
     }
 }
 

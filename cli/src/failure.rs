@@ -6,14 +6,14 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use devp2p_smol::DialError;
 use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
+use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
 use devp2p_smol::host::store::StoreError;
-use devp2p_smol::host::{DiscoverError, EntropyError};
+use devp2p_smol::{DialError, DiscoverError};
 use serde::Serialize;
 
 use crate::discv4::NodeError;
@@ -87,10 +87,10 @@ pub(crate) enum Failure {
     System(&'static str, io::Error),
     /// Nothing can listen there.
     Listen(SocketAddr, io::Error),
-    /// The node database in this directory cannot be used.
+    /// The node database in this directory.
     NodeDatabase(PathBuf, StoreError),
-    /// Discovery does not start.
-    Start(DiscoverError),
+    /// Discovery did not start for another reason.
+    Discover(DiscoverError),
     /// Standard output took no more.
     Output(io::Error),
     /// The dial made no peer.
@@ -185,7 +185,7 @@ impl fmt::Display for Failure {
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
             Self::NodeDatabase(path, error) => write!(f, "{}: {error}", shown(path)),
-            Self::Start(error) => error.fmt(f),
+            Self::Discover(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
             Self::Dial(error) => error.fmt(f),

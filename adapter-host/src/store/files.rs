@@ -93,7 +93,7 @@ impl Files {
     }
 
     fn sync_folder_of(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         #[cfg(test)]
         self.0.synced.borrow_mut().push(folder.into());
         // Windows has no such thing; a name is safe there when the call returns.

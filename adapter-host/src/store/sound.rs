@@ -115,7 +115,7 @@ fn check_logs(manifest: &Manifest, logs: &Numbered, sound: &mut Sound) -> Result
     }
     for (&number, path) in logs.range(first..) {
         let damaged = |offset: usize| Damage::Log { number, offset: offset as u64 };
-        let file = bounded(path)?.ok_or(damaged(0))?;
+        let file = bounded(path)?.ok_or_else(|| damaged(0))?;
         let end = journal::read(&file, |record| {
             sound.records += 1;
             batch::is_whole(record)

@@ -120,3 +120,67 @@ fn a_socket_that_lacks_something_is_left_alone_for_a_while() {
     assert_eq!(datagrams.receive_failures(SocketFailure::NoBuffers), 1);
     assert_eq!(datagrams.receive_failures(SocketFailure::Refused), 1);
 }
+
+fn remembering(directory: &std::path::Path) -> (Discovery, Serving) {
+    let config = DiscoveryConfig::new(Config::new(key(1)), Seed::from_number(1))
+        .listen((Ipv4Addr::LOCALHOST, 0).into())
+        .verifiers(0)
+        .node_database(directory);
+    let (discovery, mut serving) = Serving::new(config).unwrap();
+    serving.begin();
+    (discovery, serving)
+}
+
+#[test]
+fn a_turn_takes_so_many_answers_of_the_store_and_leaves_the_rest() {
+    let place = tempfile::tempdir().unwrap();
+    let (_discovery, mut serving) = remembering(place.path());
+    // The seeds, that it asks for itself.
+    wait_for("seeds", || serving.replies.len() == 1);
+    for number in 1..limits::STORE_REPLIES as u64 + 5 {
+        serving.store(OperationId(100 + number), seeds());
+    }
+    wait_for("as many as there is room for", || serving.replies.is_full());
+    assert!(matches!(serving.turn(), Turn::Moved));
+    wait_for("the rest", || serving.replies.len() == 5);
+    assert!(matches!(serving.turn(), Turn::Moved));
+    assert!(serving.replies.is_empty());
+}
+
+/// What reads is answered by itself.
+fn seeds() -> Operation {
+    Operation::Seeds { count: 1, max_age: Duration::ZERO, draw: [0; 32] }
+}
+
+fn wait_for(what: &str, so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn what_the_store_has_no_room_for_fails_and_a_stop_comes_to_its_end() {
+    let place = tempfile::tempdir().unwrap();
+    let (discovery, mut serving) = remembering(place.path());
+    // Nobody takes its answers, so it stands still and its queue fills up.
+    let mut number = 0;
+    while serving.store.as_ref().unwrap().counts().failed < 10 {
+        assert!(number < 10 * limits::STORE_OPERATIONS as u64);
+        serving.store(OperationId(100 + number), seeds());
+        number += 1;
+    }
+    serving.execute();
+    let failed = serving.store.as_ref().unwrap().counts().failed;
+    assert_eq!(failed, 10);
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    stranger.send_to(b"garbage", discovery.address()).unwrap();
+    serving.turn();
+    assert_eq!(serving.driver.snapshot().datagrams.received, 1, "nothing waits for the store");
+    let begun = std::time::Instant::now();
+    block_on(serving.stop());
+    assert!(begun.elapsed() < limits::STORE_CLOSE_TIMEOUT);
+    // Its thread has ended: the database is free.
+    remembering(place.path());
+}

@@ -51,6 +51,11 @@ pub(crate) struct Discover {
     /// --nodekey. Others on this machine may see it
     #[arg(long, value_name = "HEX", conflicts_with = "nodekey")]
     pub(crate) nodekeyhex: Option<String>,
+    /// Directory of the node database, geth's, where nodes are remembered from
+    /// one run to the next; it is made if it is not there [default: nothing is
+    /// remembered]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) nodedb: Option<PathBuf>,
     /// Where to listen; port 0 lets the system choose, :PORT is every address
     /// [default: :0]
     #[arg(long, value_name = "IP:PORT", value_parser = address)]

@@ -13,8 +13,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
-use devp2p_smol::host::DiscoverError;
-use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
+use devp2p_smol::{DiscoverError, Discovery, DiscoveryConfig, Executor, discover, host};
 use futures_lite::future::or;
 
 use crate::args::{Discover, Discv4, External};
@@ -56,22 +55,24 @@ fn start(
         }
         discover(config, executor)
     };
-    let addr = arguments.addr.unwrap_or(EVERYWHERE);
-    match start(addr) {
+    let listen = arguments.addr.unwrap_or(EVERYWHERE);
+    match start(listen) {
         Err(DiscoverError::Listen(_)) if arguments.addr.is_none() => {
-            start(EVERYWHERE_IP4).map_err(|error| failure(error, EVERYWHERE_IP4, arguments))
+            start(EVERYWHERE_IP4).map_err(failure(arguments, EVERYWHERE_IP4))
         }
-        started => started.map_err(|error| failure(error, addr, arguments)),
+        started => started.map_err(failure(arguments, listen)),
     }
 }
 
-fn failure(error: DiscoverError, address: SocketAddr, arguments: &Discover) -> Failure {
-    match (error, &arguments.nodedb) {
-        (DiscoverError::Listen(error), _) => Failure::Listen(address, error),
-        (DiscoverError::NodeDatabase(error), Some(directory)) => {
-            Failure::NodeDatabase(directory.clone(), error)
+/// Why it did not start, by cause.
+fn failure(arguments: &Discover, listen: SocketAddr) -> impl FnOnce(DiscoverError) -> Failure {
+    let directory = arguments.nodedb.clone().unwrap_or_default();
+    move |error| match error {
+        DiscoverError::Listen(error) => Failure::Listen(listen, error),
+        DiscoverError::NodeDatabase(error) => Failure::NodeDatabase(directory, error),
+        error @ (DiscoverError::Record(_) | DiscoverError::Threads(_) | _) => {
+            Failure::Discover(error)
         }
-        (error, _) => Failure::Start(error),
     }
 }
 

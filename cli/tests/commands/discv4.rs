@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::identity::{Contact, Record, RecordBuilder};
+use devp2p_smol::host::store::dump;
 use serde_json::{Value, json};
 
 use crate::support::{KeyFile, Outcome, PATIENCE, Program, error_of, run};
@@ -27,6 +28,68 @@ impl Node {
 
     fn id(&self) -> String {
         self.record.parse::<Record>().unwrap().node_id().to_string()
+    }
+}
+
+/// A node that remembers, and where.
+struct Remembering {
+    place: tempfile::TempDir,
+    directory: String,
+    key: KeyFile,
+}
+
+impl Remembering {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("nodes").to_str().unwrap().to_owned();
+        Self { place, directory, key: KeyFile::of('9') }
+    }
+
+    fn directory(&self) -> PathBuf {
+        PathBuf::from(&self.directory)
+    }
+
+    fn flags(&self) -> [&str; 4] {
+        ["--nodedb", &self.directory, "--nodekey", self.key.name()]
+    }
+
+    fn program(&self, bootnodes: &str) -> Program {
+        Program::start(&[&listen(bootnodes)[..], &self.flags()].concat())
+    }
+
+    /// It listens, and says the number of its record.
+    fn start(&self, bootnodes: &str) -> (Program, u64) {
+        let program = self.program(bootnodes);
+        let (_, record) = (program.line(), program.line());
+        (program, record.parse::<Record>().unwrap().sequence())
+    }
+
+    /// What is stored of a node, while its owner writes on.
+    fn stored(&self, node: &Record) -> Stored {
+        let copy = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(self.directory()).unwrap().map_while(Result::ok) {
+            // It may be gone already.
+            let _ = fs::copy(file.path(), copy.path().join(file.file_name()));
+        }
+        let of_node = [b"n:", node.node_id().as_bytes().as_slice()].concat();
+        let mut keys = Vec::new();
+        // What was copied in between may be no database.
+        let _ = dump(copy.path(), |(key, _)| {
+            if key.starts_with(&of_node) {
+                keys.push(key);
+            }
+        });
+        Stored(keys)
+    }
+}
+
+/// Keys.
+struct Stored(Vec<Vec<u8>>);
+
+impl Stored {
+    /// Whether one ends so.
+    fn any(&self, field: &str) -> bool {
+        self.0.iter().any(|key| key.ends_with(&[b":", field.as_bytes()].concat()))
     }
 }
 
@@ -211,6 +274,104 @@ fn what_names_no_node_is_refused() {
     let address = taken.local_addr().unwrap().to_string();
     let complaint = run(&["discv4", "listen", "--addr", &address, "--bootnodes="]).complaint();
     assert!(complaint.starts_with(&format!("devp2p: cannot listen at {address}: ")), "{complaint}");
+}
+
+/// The whole life of a node that remembers. Another is stored when it has answered
+/// six pings of the table, which takes half a minute.
+#[test]
+fn a_node_that_remembers_finds_its_network_again_without_bootnodes_however_it_ended() {
+    let (bootnode, home) = (Node::start(""), Remembering::new());
+    let (program, mut number) = home.start(&bootnode.enode);
+    let record = bootnode.record.parse::<Record>().unwrap();
+    until("stored", || home.stored(&record).any("v4"));
+    program.kill();
+
+    let here = format!("+ {}", record.node_id().short());
+    for signal in ["TERM", "KILL", "INT"] {
+        let (program, next) = home.start("");
+        assert_eq!(next, number + 1);
+        number = next;
+        let found = program.line();
+        assert!(found.starts_with(&here), "{found}");
+        if signal == "KILL" {
+            program.kill();
+            continue;
+        }
+        program.signal(signal);
+        let outcome = program.end();
+        assert_eq!((outcome.status, outcome.errors.len()), (0, 0), "{outcome:?}");
+    }
+}
+
+#[test]
+fn the_number_of_a_record_that_was_said_is_kept_though_the_node_is_killed_at_once() {
+    let home = Remembering::new();
+    let (program, first) = home.start("");
+    program.kill();
+    for number in 1..20 {
+        let (program, next) = home.start("");
+        assert_eq!(next, first + number);
+        program.kill();
+    }
+}
+
+#[test]
+fn every_command_remembers_if_it_is_told_where() {
+    let (node, home) = (Node::start(""), Remembering::new());
+    let record = node.record.parse::<Record>().unwrap();
+    let outcome = ask("ping", &node.enode, &home.flags());
+    assert_eq!((outcome.status, outcome.errors.len()), (0, 0), "{outcome:?}");
+    assert!(home.stored(&record).any("lastpong"));
+    assert_eq!(ask("requestenr", &node.enode, &home.flags()).line(), node.record);
+    assert!(home.stored(&record).any("lastping"));
+    assert_eq!(ask("resolve", &node.enode, &home.flags()).line(), node.record);
+    let file = File::new();
+    let crawl = file.crawl(&node.enode, &[&["--timeout", "1s"][..], &home.flags()].concat());
+    assert_eq!(crawl.end().status, 0);
+    assert_eq!(file.answered(), 1);
+}
+
+#[test]
+fn a_node_database_that_cannot_be_used_is_a_failure_by_its_cause() {
+    let (node, home) = (Node::start(""), Remembering::new());
+    let (program, _) = home.start("");
+    let directory = home.directory();
+    let named = directory.display();
+    let used = format!("{named}: node database is in use by another process");
+    assert_eq!(home.program("").end().complaint(), format!("devp2p: {used}"));
+    assert_eq!(ask("ping", &node.enode, &home.flags()).complaint(), format!("devp2p: {used}"));
+    let json = [&home.flags()[..], &["--json"]].concat();
+    assert_eq!(ask("ping", &node.enode, &json).error(), ("error".into(), used));
+    // Where there is no IPv6 it is not tried again: the address was not at fault.
+    let everywhere = ["discv4", "listen", "--bootnodes="];
+    let complaint = run(&[&everywhere[..], &home.flags()].concat()).complaint();
+    assert!(complaint.contains("in use by another process"), "{complaint}");
+    program.signal("TERM");
+    assert_eq!(program.end().status, 0);
+
+    fs::remove_dir_all(&directory).unwrap();
+    fs::write(&directory, "a file").unwrap();
+    let complaint = home.program("").end().complaint();
+    let expected = format!("devp2p: {named}: node database: ");
+    assert!(complaint.starts_with(&expected), "{complaint}");
+    assert_eq!(fs::read(&directory).unwrap(), b"a file");
+}
+
+#[test]
+fn a_damaged_node_database_is_set_aside_and_that_is_said() {
+    let home = Remembering::new();
+    let (program, _) = home.start("");
+    program.signal("TERM");
+    assert_eq!(program.end().status, 0);
+    fs::remove_file(home.directory().join("CURRENT")).unwrap();
+    let (program, number) = home.start("");
+    let said = program.error();
+    assert!(said.contains("node database was damaged: set aside"), "{said}");
+    assert!(said.contains("CURRENT is missing") && said.contains("nodes.damaged-1"), "{said}");
+    program.kill();
+    let (_program, next) = home.start("");
+    assert_eq!(next, number + 1);
+    assert!(home.place.path().join("nodes.damaged-1").is_dir());
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Program {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Outcome {
         let (output, errors) = (rest(&self.output), rest(&self.errors));

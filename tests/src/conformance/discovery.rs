@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::net::UdpSocket;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -27,7 +28,7 @@ use super::{DiscoverySetup, Runtime};
 /// its threads have begun.
 const STOP: Duration = Duration::from_secs(2);
 
-fn key() -> SecretKey {
+pub(super) fn key() -> SecretKey {
     SecretKey::generate(&mut Seed::from_number(unique()).derive("key", 0).secrets())
 }
 
@@ -37,7 +38,7 @@ fn contact_at(address: SocketAddr) -> Contact {
 }
 
 /// How others know it.
-fn contact(discovery: &Discovery) -> Contact {
+pub(super) fn contact(discovery: &Discovery) -> Contact {
     Contact::from_enode(&discovery.enode())
 }
 
@@ -61,23 +62,34 @@ impl<R: Runtime> Rig<R> {
         bootnodes: &[&Discovery],
         verifiers: usize,
     ) -> Result<Discovery, DiscoverError> {
-        let mut config = Config::new(key());
+        self.discover_with(key(), listen, bootnodes, verifiers, None)
+    }
+
+    pub(super) fn discover_with(
+        &self,
+        key: SecretKey,
+        listen: SocketAddr,
+        bootnodes: &[&Discovery],
+        verifiers: usize,
+        node_database: Option<&Path>,
+    ) -> Result<Discovery, DiscoverError> {
+        let mut config = Config::new(key);
         config.bootnodes = bootnodes.iter().map(|bootnode| contact(bootnode)).collect();
         let seed = Seed::from_number(unique()).derive("discovery", 0);
-        let node_database = None;
+        let node_database = node_database.map(Path::to_owned);
         self.runtime.discover(DiscoverySetup { config, seed, listen, verifiers, node_database })
     }
 
-    fn discovery(&self, bootnodes: &[&Discovery]) -> Discovery {
+    pub(super) fn discovery(&self, bootnodes: &[&Discovery]) -> Discovery {
         self.discover(ANY, bootnodes, 1).unwrap()
     }
 
-    async fn snapshot(&self, discovery: &Discovery) -> Snapshot {
+    pub(super) async fn snapshot(&self, discovery: &Discovery) -> Snapshot {
         self.within("snapshot", discovery.snapshot()).await.unwrap()
     }
 
     /// Waits until the snapshot is like this.
-    async fn sees(
+    pub(super) async fn sees(
         &self,
         what: &str,
         discovery: &Discovery,
@@ -91,7 +103,7 @@ impl<R: Runtime> Rig<R> {
         self.within(what, looking).await;
     }
 
-    async fn meets(&self, discovery: &Discovery, other: &Discovery) {
+    pub(super) async fn meets(&self, discovery: &Discovery, other: &Discovery) {
         self.sees("the other in the table", discovery, |snapshot| knows(snapshot, other)).await;
     }
 
@@ -108,7 +120,7 @@ impl<R: Runtime> Rig<R> {
         self.within("pong", pinging).await
     }
 
-    async fn stop_discovery(&self, discovery: &Discovery) {
+    pub(super) async fn stop_discovery(&self, discovery: &Discovery) {
         let stopped = self.at_most(STOP, discovery.stop()).await;
         stopped.expect("discovery does not stop in time").unwrap();
     }
@@ -419,10 +431,11 @@ pub fn stopped_discovery_leaves_no_thread_and_no_file_descriptor<R: Runtime>() {
         // Once for whatever a runtime opens when it is first used.
         let mut before = (0, 0);
         for time in 0..3 {
-            let ann = rig.discover(ANY, &[], 4).unwrap();
+            let place = tempfile::tempdir().unwrap();
+            let ann = rig.discover_with(key(), ANY, &[], 4, Some(place.path())).unwrap();
             let bob = rig.discover(ANY, &[&ann], 4).unwrap();
             rig.meets(&ann, &bob).await;
-            assert!(open() >= before.0 + 2 && threads() >= before.1 + 8);
+            assert!(open() >= before.0 + 3 && threads() >= before.1 + 9);
             rig.stop_discovery(&ann).await;
             drop((ann, bob));
             rig.no_task_is_left().await;

@@ -29,6 +29,7 @@ pub mod endings;
 pub mod events;
 pub mod idle;
 pub mod listener;
+pub mod node_database;
 pub mod pressure;
 pub mod refusals;
 pub mod stopping;
@@ -171,6 +172,14 @@ macro_rules! conformance {
                 stopping_discovery_answers_everyone_and_leaves_nothing
                 dropping_the_last_handle_of_discovery_stops_it
                 discovery_stops_in_the_middle_of_a_flood
+            }
+            node_database {
+                a_restart_without_bootnodes_finds_the_network_and_goes_on_with_its_number
+                a_node_that_is_dropped_has_stored_what_it_had_to
+                a_node_database_that_somebody_has_is_refused_and_who_has_it_goes_on
+                a_node_database_that_cannot_be_made_is_refused
+                a_damaged_node_database_is_set_aside_and_counted
+                a_node_database_that_was_cut_off_is_counted_and_used
             }
         }
         $crate::conformance! { alone $runtime;

@@ -2,12 +2,11 @@
 //! what a stranger is asked: it must fit what there is room for, come to its end,
 //! and keep nothing else from happening.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::harness::*;
-use crate::discv4::{Command, Kind, RequestId};
+use crate::discv4::{Command, RequestId};
 use crate::identity::Contact;
 use crate::limits;
 

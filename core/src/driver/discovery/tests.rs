@@ -151,6 +151,36 @@ fn a_datagram_that_is_too_long_is_counted_as_such() {
 }
 
 #[test]
+fn what_the_store_has_no_room_for_has_failed_once_the_machine_is_drained() {
+    let mut config = Config::new(key(1));
+    config.store = true;
+    let machine = discv4::Discovery::new(config, &Seed::from_number(1), at(0)).unwrap();
+    let mut discovery = Discovery::new(Checked::new(machine), false);
+    let Some(Event::Store(open, Operation::Open { .. })) = discovery.poll_event() else {
+        panic!("it begins with the store")
+    };
+    // The machine is not drained yet: it is told later.
+    discovery.not_stored(at(1), open);
+    let mut refused = 1;
+    let mut ready = false;
+    while let Some(event) = discovery.poll_event() {
+        match event {
+            Event::Store(id, _) => {
+                refused += 1;
+                discovery.not_stored(at(1), id);
+            }
+            Event::Happened(event) => ready |= event == discv4::Event::Ready,
+            Event::Verify(_) | Event::Answer(..) => panic!("{event:?}"),
+        }
+    }
+    // The number of our record, seeds: none of it holds anything up.
+    assert_eq!((refused, ready), (3, true));
+    discovery.stop(at(2));
+    discovery.not_stored(at(2), open);
+    assert!(discovery.poll_event().is_none() && discovery.is_stopped());
+}
+
+#[test]
 fn a_stop_answers_everything_and_is_seen() {
     let mut discovery = discovery(1, "127.0.0.1:1111");
     discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "127.0.0.1:2222")));

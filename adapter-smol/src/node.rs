@@ -35,12 +35,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// A node that does not listen and has at most 50 peers, as geth.
+    /// A node that does not listen and has at most [`limits::PEERS`] peers.
     ///
     /// All keys of its connections grow from `seed`: take it from
     /// [`devp2p_host::seed`].
     pub const fn new(local: Local, seed: Seed) -> Self {
-        Self { local, seed, listen: None, max_peers: 50 }
+        Self { local, seed, listen: None, max_peers: limits::PEERS }
     }
 
     /// Listens at this address; port 0 lets the system choose.

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use rand_chacha::ChaCha20Rng;
+use chacha20::ChaCha20Rng;
 use rand_core::{Infallible, Rng as _, SeedableRng as _, TryCryptoRng, TryRng};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -141,6 +141,13 @@ mod tests {
                 assert_ne!(one.0, other.0);
             }
         }
+    }
+
+    #[test]
+    fn seeds_and_generators_are_wiped_when_they_are_dropped() {
+        const fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<Seed>();
+        wiped::<ChaCha20Rng>();
     }
 
     #[test]

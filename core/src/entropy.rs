@@ -60,6 +60,28 @@ impl fmt::Debug for Seed {
     }
 }
 
+/// Seeds one after another, for one who hands out many over a long time.
+///
+/// Each draw replaces what the chain grows from, and that cannot be turned
+/// back: whoever sees its memory later learns nothing of the seeds drawn before.
+#[derive(Debug)]
+pub struct SeedChain(Seed);
+
+impl SeedChain {
+    /// A chain that grows from `seed`, of which no copy should be kept.
+    pub const fn new(seed: Seed) -> Self {
+        Self(seed)
+    }
+
+    /// The next seed.
+    pub fn draw(&mut self) -> Seed {
+        let drawn = self.0.derive("drawn", 0);
+        // The old one is wiped as it is dropped.
+        self.0 = self.0.derive("chain", 0);
+        drawn
+    }
+}
+
 /// A ChaCha20 stream. Made only by [`Seed::secrets`] and [`Seed::jitter`].
 pub struct Rng(ChaCha20Rng);
 
@@ -140,6 +162,21 @@ mod tests {
             for other in &children[i + 1..] {
                 assert_ne!(one.0, other.0);
             }
+        }
+    }
+
+    #[test]
+    fn a_chain_keeps_nothing_from_which_an_earlier_seed_could_be_derived() {
+        let mut chain = SeedChain::new(Seed::from_number(7));
+        let mut again = SeedChain::new(Seed::from_number(7));
+        let mut seen = alloc::vec![chain.0.0];
+        for _ in 0..10 {
+            let drawn = chain.draw();
+            assert_eq!(drawn.0, again.draw().0);
+            // Neither what was drawn nor what is left was ever there before.
+            assert!(!seen.contains(&drawn.0) && !seen.contains(&chain.0.0));
+            assert_ne!(drawn.0, chain.0.0);
+            seen.extend([drawn.0, chain.0.0]);
         }
     }
 

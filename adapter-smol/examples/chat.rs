@@ -10,15 +10,15 @@ use std::sync::Arc;
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
 use devp2p_smol::core::session::{Greeting, Local};
+use devp2p_smol::host::seed;
 use devp2p_smol::{Config, Event, Executor, Node, start};
 
 /// Capability `chat`, version 1, with one message: 0 is a line of text.
 fn node(name: &str, executor: &Arc<Executor<'static>>) -> Result<Node, Box<dyn Error>> {
-    let seed = devp2p_smol::host::seed()?;
-    let key = SecretKey::generate(&mut seed.derive("key", 0).secrets());
+    let key = SecretKey::generate(&mut seed()?.secrets());
     let offer = LocalCapabilities::new([LocalCapability::new("chat", 1, 1)])?;
     let local = Local::new(key, name, Greeting::Offer(offer))?;
-    Ok(start(Config::new(local, seed).listen("127.0.0.1:0".parse()?), executor)?)
+    Ok(start(Config::new(local, seed()?).listen("127.0.0.1:0".parse()?), executor)?)
 }
 
 /// Answers everyone who connects.

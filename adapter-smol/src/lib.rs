@@ -6,20 +6,20 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use devp2p_smol::core::entropy::Seed;
+//! use devp2p_smol::core::crypto::SecretKey;
 //! use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
 //! use devp2p_smol::core::session::{Greeting, Local};
+//! use devp2p_smol::host::seed;
 //! use devp2p_smol::{Config, Event, Executor, start};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let seed = devp2p_smol::host::seed()?;
-//! let key = devp2p_smol::core::crypto::SecretKey::generate(&mut seed.derive("key", 0).secrets());
+//! let key = SecretKey::generate(&mut seed()?.secrets());
 //! let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, 2)])?;
 //! let local = Local::new(key, "example/v0.1.0", Greeting::Offer(offer))?;
 //!
 //! let executor = Arc::new(Executor::new());
 //! async_io::block_on(executor.run(async {
-//!     let config = Config::new(local, seed).listen("127.0.0.1:30303".parse()?);
+//!     let config = Config::new(local, seed()?).listen("127.0.0.1:30303".parse()?);
 //!     let node = start(config, &executor)?;
 //!     println!("{}", node.enode());
 //!     while let Some(event) = node.next_event().await {

@@ -12,7 +12,7 @@ use async_channel::{Receiver, Sender};
 use async_executor::Executor;
 use async_io::{Async, Timer};
 use async_lock::{Semaphore, SemaphoreGuardArc};
-use devp2p_core::entropy::Seed;
+use devp2p_core::entropy::{Seed, SeedChain};
 use devp2p_core::identity::Enode;
 use devp2p_core::limits;
 use devp2p_core::node::Admission;
@@ -35,12 +35,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// A node that does not listen and has at most 50 peers, as geth.
+    /// A node that does not listen and has at most [`limits::PEERS`] peers.
     ///
     /// All keys of its connections grow from `seed`: take it from
-    /// [`devp2p_host::seed`].
+    /// [`devp2p_host::seed`], and keep no copy of it. The node keeps none: what
+    /// its memory holds later tells nothing of connections that have ended.
     pub const fn new(local: Local, seed: Seed) -> Self {
-        Self { local, seed, listen: None, max_peers: 50 }
+        Self { local, seed, listen: None, max_peers: limits::PEERS }
     }
 
     /// Listens at this address; port 0 lets the system choose.
@@ -72,8 +73,8 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
         admission: Mutex::new(Admission::new(*local.public(), max_peers)),
         local,
         clock: Clock::start(),
-        seed,
-        sessions: AtomicU64::new(0),
+        seeds: Mutex::new(SeedChain::new(seed)),
+        connections: AtomicU64::new(0),
         live: Mutex::new(BTreeMap::new()),
         gone: event(),
         pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
@@ -89,8 +90,9 @@ pub(crate) struct Shared {
     pub(crate) local: Arc<Local>,
     pub(crate) clock: Clock,
     pub(crate) admission: Mutex<Admission>,
-    seed: Seed,
-    sessions: AtomicU64,
+    /// For sessions: one that has begun cannot be derived again.
+    seeds: Mutex<SeedChain>,
+    connections: AtomicU64,
     /// The connections, by a number that is never used again.
     live: Mutex<BTreeMap<u64, Stopper>>,
     /// One notice for each connection that is gone: the queue holds one at most.
@@ -154,12 +156,9 @@ impl Shared {
         address: SocketAddr,
         slot: SemaphoreGuardArc,
     ) {
-        let (number, end, live) = self.register();
-        let session = Session::accept(
-            Arc::clone(&self.local),
-            self.seed.derive("session", number),
-            self.clock.now(),
-        );
+        let (end, live) = self.register();
+        let seed = lock(&self.seeds).draw();
+        let session = Session::accept(Arc::clone(&self.local), seed, self.clock.now());
         let connection =
             Box::new(Connection::new(self, stream, address, Direction::Inbound, session, end));
         self.executor.spawn(Arc::clone(self).run_inbound(connection, slot, live)).detach();
@@ -196,8 +195,8 @@ impl Shared {
     }
 
     fn dial(self: &Arc<Self>, enode: Enode, answer: Sender<Result<Peer, DialError>>) {
-        let (number, end, live) = self.register();
-        let task = Arc::clone(self).run_outbound(enode, number, end, live, answer);
+        let (end, live) = self.register();
+        let task = Arc::clone(self).run_outbound(enode, end, live, answer);
         self.executor.spawn(task).detach();
     }
 
@@ -205,7 +204,6 @@ impl Shared {
     async fn run_outbound(
         self: Arc<Self>,
         enode: Enode,
-        number: u64,
         end: ConnectionEnd,
         live: Live,
         answer: Sender<Result<Peer, DialError>>,
@@ -215,7 +213,7 @@ impl Shared {
             live.stopper.disconnect(DisconnectReason::Quitting);
             pending().await
         };
-        let dialled = or(self.dialled(&enode, number, end), given_up).await;
+        let dialled = or(self.dialled(&enode, end), given_up).await;
         match dialled {
             Ok((mut connection, peer)) => {
                 // If nobody waits for it any more it is dropped, which ends it.
@@ -233,17 +231,13 @@ impl Shared {
     async fn dialled(
         self: &Arc<Self>,
         enode: &Enode,
-        number: u64,
         end: ConnectionEnd,
     ) -> Result<(Box<Connection>, Peer), DialError> {
         let address = enode.tcp_endpoint().ok_or(DialError::NoEndpoint)?;
         let stream = crate::socket::connect(address, &end).await?;
-        let session = Session::dial(
-            Arc::clone(&self.local),
-            *enode.public_key(),
-            &self.seed.derive("session", number),
-            self.clock.now(),
-        );
+        let seed = lock(&self.seeds).draw();
+        let now = self.clock.now();
+        let session = Session::dial(Arc::clone(&self.local), *enode.public_key(), &seed, now);
         let mut connection =
             Box::new(Connection::new(self, stream, address, Direction::Outbound, session, end));
         match connection.handshake().await {
@@ -252,12 +246,12 @@ impl Shared {
         }
     }
 
-    /// A number, and a place among the living, for a new connection.
-    fn register(self: &Arc<Self>) -> (u64, ConnectionEnd, Live) {
-        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+    /// A place among the living for a new connection.
+    fn register(self: &Arc<Self>) -> (ConnectionEnd, Live) {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
         let (end, stopper) = ConnectionEnd::new();
         self.live().insert(number, stopper.clone());
-        (number, end, Live { shared: Arc::clone(self), number, stopper })
+        (end, Live { shared: Arc::clone(self), number, stopper })
     }
 
     async fn stop(&self) {

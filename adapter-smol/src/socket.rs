@@ -12,17 +12,13 @@ use devp2p_handle::DialError;
 use devp2p_handle::adapter::ConnectionEnd;
 use futures_lite::future::{or, poll_fn};
 
-/// Bytes that one read may bring. Large frames come in a few reads, small ones
-/// by the hundred.
-const READ: usize = 64 * 1024;
-
-/// Slices that one write may gather.
+/// Slices that one write gathers.
 const SLICES: usize = 16;
 
 std::thread_local! {
     // One for each thread rather than one for each connection: an idle
     // connection then owns no buffer at all.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::SOCKET_READ].into_boxed_slice());
 }
 
 /// A listening socket.

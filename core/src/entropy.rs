@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use rand_chacha::ChaCha20Rng;
+use chacha20::ChaCha20Rng;
 use rand_core::{Infallible, Rng as _, SeedableRng as _, TryCryptoRng, TryRng};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -57,6 +57,28 @@ impl Seed {
 impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seed(..)")
+    }
+}
+
+/// Seeds one after another, for one who hands out many over a long time.
+///
+/// Each draw replaces what the chain grows from, and that cannot be turned
+/// back: whoever sees its memory later learns nothing of the seeds drawn before.
+#[derive(Debug)]
+pub struct SeedChain(Seed);
+
+impl SeedChain {
+    /// A chain that grows from `seed`, of which no copy should be kept.
+    pub const fn new(seed: Seed) -> Self {
+        Self(seed)
+    }
+
+    /// The next seed.
+    pub fn draw(&mut self) -> Seed {
+        let drawn = self.0.derive("drawn", 0);
+        // The old one is wiped as it is dropped.
+        self.0 = self.0.derive("chain", 0);
+        drawn
     }
 }
 
@@ -141,6 +163,28 @@ mod tests {
                 assert_ne!(one.0, other.0);
             }
         }
+    }
+
+    #[test]
+    fn a_chain_keeps_nothing_from_which_an_earlier_seed_could_be_derived() {
+        let mut chain = SeedChain::new(Seed::from_number(7));
+        let mut again = SeedChain::new(Seed::from_number(7));
+        let mut seen = alloc::vec![chain.0.0];
+        for _ in 0..10 {
+            let drawn = chain.draw();
+            assert_eq!(drawn.0, again.draw().0);
+            // Neither what was drawn nor what is left was ever there before.
+            assert!(!seen.contains(&drawn.0) && !seen.contains(&chain.0.0));
+            assert_ne!(drawn.0, chain.0.0);
+            seen.extend([drawn.0, chain.0.0]);
+        }
+    }
+
+    #[test]
+    fn seeds_and_generators_are_wiped_when_they_are_dropped() {
+        const fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<Seed>();
+        wiped::<ChaCha20Rng>();
     }
 
     #[test]

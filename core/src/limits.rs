@@ -1,4 +1,9 @@
-//! Every bound of core in one place, each with its origin.
+//! Every bound in one place, each with its origin: core's, and those on time
+//! and memory of handles and adapters.
+//!
+//! What one turn of a loop does before the other tasks get theirs bounds
+//! neither, and stands beside that loop. The sizes of a format's fields stand
+//! with the format.
 //!
 //! "geth" is go-ethereum 1.17.6. A bound without a foreign origin says why it
 //! is what it is.
@@ -91,6 +96,14 @@ pub const CHANNEL_BYTES: usize = 256 * 1024;
 /// Inbound connections that are not yet admitted. geth `defaultMaxPendingPeers`.
 pub const PENDING_CONNECTIONS: usize = 50;
 
+/// Peers of a node that does not say how many. geth's default `MaxPeers`.
+pub const PEERS: usize = 50;
+
+/// Bytes that one read from a socket may bring, and so what a receive buffer
+/// may hold behind a frame. Ours: large frames come in a few reads, small ones
+/// by the hundred.
+pub const SOCKET_READ: usize = 64 * 1024;
+
 /// For a TCP connection to be made. geth `defaultDialTimeout`.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -105,6 +118,15 @@ pub const NODE_EVENTS: usize = 256;
 /// Requests of an application that wait for its node, before the next one
 /// waits to be made. Ours.
 pub const NODE_REQUESTS: usize = 256;
+
+// Enode URLs.
+
+/// Longest enode URL that is read, bytes. geth has no bound. Ours: more than
+/// twice the length of any URL that an [`Enode`](crate::identity::Enode) prints.
+pub const ENODE_URL: usize = 2048;
+
+/// Longest host name, bytes. RFC 1035, section 2.3.4: no longer one exists.
+pub const HOST_NAME: usize = 255;
 
 // Discovery v4: packets.
 

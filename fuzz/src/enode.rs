@@ -1,7 +1,8 @@
 //! Enode URLs: reading never fails badly, and what was read prints as a text
 //! that reads as the same node and prints the same.
 
-use devp2p_core::identity::{Enode, Host, HostName, MAX_URL_LENGTH};
+use devp2p_core::identity::{Enode, Host, HostName};
+use devp2p_core::limits;
 
 use crate::tape::Tape;
 
@@ -27,9 +28,9 @@ fn check(text: &str) {
         Ok(node) => node,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
-    assert!(text.len() <= MAX_URL_LENGTH);
+    assert!(text.len() <= limits::ENODE_URL);
     let printed = node.to_string();
-    assert!(printed.is_ascii() && printed.len() <= MAX_URL_LENGTH, "{printed}");
+    assert!(printed.is_ascii() && printed.len() <= limits::ENODE_URL, "{printed}");
     let again: Enode = match printed.parse() {
         Ok(again) => again,
         // A zone may hold what a name may not, and geth, too, prints it as one.

@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use devp2p_core::identity::{
-    Enode, EnodeError, HostName, MAX_URL_LENGTH, PublicKeyError, PublicKeyHex,
-};
+use devp2p_core::identity::{Enode, EnodeError, PublicKeyError, PublicKeyHex};
+use devp2p_core::limits;
 use serde::Deserialize;
 
 /// Written by the Go program beside it; its `README.md` says how.
@@ -114,5 +113,5 @@ fn means(error: EnodeError, words: &str) -> bool {
 
 /// The two bounds are the only places where we refuse what geth takes.
 pub fn beyond_our_bounds(geth: &Reported) -> bool {
-    geth.input.len() > MAX_URL_LENGTH || geth.hostname_hex.len() > 2 * HostName::MAX_LENGTH
+    geth.input.len() > limits::ENODE_URL || geth.hostname_hex.len() > 2 * limits::HOST_NAME
 }

@@ -65,10 +65,6 @@ pub(crate) struct Discover {
     /// [default: what others say they see]
     #[arg(long, value_name = "IP[:PORT]")]
     pub(crate) extaddr: Option<External>,
-    /// Directory in which nodes are remembered: geth's `nodes`. It is made if
-    /// it is not there [default: nothing is remembered]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) nodedb: Option<PathBuf>,
     /// Prints JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::discv4::Config;
-use devp2p_smol::core::entropy::Seed;
+use devp2p_smol::core::entropy::SeedChain;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
 use devp2p_smol::{DiscoverError, Discovery, DiscoveryConfig, Executor, discover, host};
 use futures_lite::future::or;
@@ -44,8 +44,9 @@ fn start(
     bootnodes: Vec<NodeAddress>,
     executor: &Arc<Executor<'static>>,
 ) -> Result<Discovery, Failure> {
-    let seed = host::seed()?;
-    let mut config = Config::new(key(arguments, &seed)?);
+    let mut seeds = SeedChain::new(host::seed()?);
+    let mut config = Config::new(key(arguments, &mut seeds)?);
+    let seed = seeds.draw();
     config.bootnodes = bootnodes.iter().map(NodeAddress::contact).collect();
     config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
     let start = |address: SocketAddr| {
@@ -90,11 +91,11 @@ fn announced(external: &External) -> LocalEndpoints {
     endpoints
 }
 
-fn key(arguments: &Discover, seed: &Seed) -> Result<SecretKey, Failure> {
+fn key(arguments: &Discover, seeds: &mut SeedChain) -> Result<SecretKey, Failure> {
     match (&arguments.nodekey, &arguments.nodekeyhex) {
         (Some(file), _) => key::load(file),
         (None, Some(digits)) => from_hex(digits).ok_or(Failure::NotAKey),
-        (None, None) => Ok(SecretKey::generate(&mut seed.derive("node key", 0).secrets())),
+        (None, None) => Ok(SecretKey::generate(&mut seeds.draw().secrets())),
     }
 }
 

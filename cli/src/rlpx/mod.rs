@@ -9,7 +9,7 @@ mod tidings;
 use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::entropy::Seed;
+use devp2p_smol::core::entropy::{Seed, SeedChain};
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::Enode;
 use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
@@ -45,12 +45,12 @@ fn echo_offer() -> Result<Greeting, Misuse> {
 
 /// What a node says of itself, and the seed of its connections.
 fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(Local, Seed), Failure> {
-    let seed = host::seed()?;
+    let mut seeds = SeedChain::new(host::seed()?);
     let key = match &arguments.nodekey {
         Some(file) => key::load(file)?,
-        None => SecretKey::generate(&mut seed.derive("node key", 0).secrets()),
+        None => SecretKey::generate(&mut seeds.draw().secrets()),
     };
-    Ok((Local::new(key, client_name(), greeting)?, seed))
+    Ok((Local::new(key, client_name(), greeting)?, seeds.draw()))
 }
 
 /// In the form that everybody uses: name, version, system.

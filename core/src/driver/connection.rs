@@ -8,9 +8,10 @@
 //! 3. read while [`Connection::wants_read`], handing bytes to [`Connection::received`];
 //! 4. wait for the socket, the application or [`Connection::poll_timeout`].
 //!
-//! Everything is bounded: the receive buffer by one frame and one read, the
-//! bytes to write by [`limits::WRITE_BACKLOG`](crate::limits::WRITE_BACKLOG)
-//! and one message, the messages between session and application by one.
+//! Everything is bounded: the receive buffer by one frame and one read (when
+//! a large frame has been taken, a fresh one holds what came behind it), the
+//! bytes to write by [`limits::WRITE_BACKLOG`] and one message, the messages
+//! between session and application by one.
 
 use core::borrow::Borrow;
 use core::time::Duration;
@@ -20,6 +21,7 @@ use alloc::sync::Arc;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::crypto::PublicKey;
+use crate::limits;
 use crate::machine::Machine;
 use crate::p2p::{Hello, Message, Shared};
 use crate::session::{Command, Counters, Input, Lost, Output, Session, SessionError};
@@ -64,6 +66,8 @@ impl<S> Driven for S where
 pub struct Connection<S = Session> {
     session: S,
     received: BytesMut,
+    /// Bytes taken from the head of `received` since that was a fresh buffer.
+    taken: usize,
     writes: VecDeque<Bytes>,
     /// At most one of each kind: the session waits for the answer to each,
     /// and a newer round trip replaces an older one.
@@ -78,6 +82,7 @@ impl<S: Driven> Connection<S> {
         let mut connection = Self {
             session,
             received: BytesMut::new(),
+            taken: 0,
             writes: VecDeque::new(),
             event: None,
             round_trip: None,
@@ -183,12 +188,21 @@ impl<S: Driven> Connection<S> {
             self.session.handle(now, Input::Received(&mut self.received));
             self.drain();
             if self.received.len() == before {
-                return;
+                break;
             }
+            self.taken += before - self.received.len();
         }
-        if self.received.is_empty() {
-            // An idle connection holds no buffer.
-            self.received = BytesMut::new();
+        self.renew_buffer();
+    }
+
+    /// A buffer stays as large as it has ever been: an idle connection holds
+    /// none, and one that has taken a large frame holds what came behind it.
+    /// No more is copied than was taken.
+    fn renew_buffer(&mut self) {
+        let left = self.received.len();
+        if left == 0 || self.taken > left.max(limits::SOCKET_READ) {
+            self.received = BytesMut::from(&self.received[..]);
+            self.taken = 0;
         }
     }
 

@@ -20,10 +20,7 @@ use super::{
     Host, HostName, HostNameError, NodeId, PublicKeyError, PublicKeyHex, public_key_from_hex,
 };
 use crate::crypto::PublicKey;
-
-/// Longest enode URL that is read, bytes. geth has no bound. Ours: more than
-/// twice the length of any URL that [`Enode`] prints.
-pub const MAX_URL_LENGTH: usize = 2048;
+use crate::limits;
 
 /// A node as an enode URL describes it.
 ///
@@ -128,7 +125,7 @@ impl FromStr for Enode {
     type Err = EnodeError;
 
     fn from_str(text: &str) -> Result<Self, EnodeError> {
-        if text.len() > MAX_URL_LENGTH {
+        if text.len() > limits::ENODE_URL {
             return Err(EnodeError::TooLong);
         }
         if let Some(digits) = incomplete_digits(text) {
@@ -187,7 +184,7 @@ impl fmt::Display for Enode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum EnodeError {
-    /// More than [`MAX_URL_LENGTH`] bytes.
+    /// More than [`limits::ENODE_URL`] bytes.
     TooLong,
     /// A control character before the fragment, a line end for example.
     ControlCharacter,
@@ -231,7 +228,7 @@ impl From<HostNameError> for EnodeError {
 impl fmt::Display for EnodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong => write!(f, "enode URL longer than {MAX_URL_LENGTH} bytes"),
+            Self::TooLong => write!(f, "enode URL longer than {} bytes", limits::ENODE_URL),
             Self::ControlCharacter => f.write_str("invalid control character in URL"),
             Self::Scheme => f.write_str("invalid URL scheme, want \"enode\""),
             Self::Escape => f.write_str("invalid URL escape"),

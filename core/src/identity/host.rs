@@ -8,6 +8,7 @@ use core::net::IpAddr;
 use core::str;
 
 use super::url;
+use crate::limits;
 
 /// The host of an enode URL. A name stays a name: nothing here resolves it.
 ///
@@ -54,7 +55,7 @@ fn parse_ip(bytes: &[u8]) -> Option<IpAddr> {
     str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// A host name, 1 to 255 bytes.
+/// A host name, 1 to [`limits::HOST_NAME`] bytes.
 ///
 /// geth takes almost anything for a name, also `127.0.0.01` (which is no
 /// address) and `fe80::1%en0` (whose zone only one machine understands); only
@@ -63,9 +64,6 @@ fn parse_ip(bytes: &[u8]) -> Option<IpAddr> {
 pub struct HostName(Box<[u8]>);
 
 impl HostName {
-    /// Longest name, bytes. RFC 1035, section 2.3.4: no longer one exists.
-    pub const MAX_LENGTH: usize = 255;
-
     /// A name as a person writes it, unescaped. Refused is what could not be
     /// read back from a URL.
     pub fn new(name: &str) -> Result<Self, HostNameError> {
@@ -83,7 +81,7 @@ impl HostName {
     }
 
     fn bounded(name: Vec<u8>) -> Result<Self, HostNameError> {
-        if name.len() > Self::MAX_LENGTH {
+        if name.len() > limits::HOST_NAME {
             return Err(HostNameError::TooLong);
         }
         Ok(Self(name.into()))
@@ -122,7 +120,7 @@ impl fmt::Debug for HostName {
 pub enum HostNameError {
     /// Nothing at all.
     Empty,
-    /// More than [`HostName::MAX_LENGTH`] bytes.
+    /// More than [`limits::HOST_NAME`] bytes.
     TooLong,
     /// An IP address, which is no name.
     Address,
@@ -134,7 +132,7 @@ impl fmt::Display for HostNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("empty host name"),
-            Self::TooLong => f.write_str("host name longer than 255 bytes"),
+            Self::TooLong => write!(f, "host name longer than {} bytes", limits::HOST_NAME),
             Self::Address => f.write_str("an address where a host name is wanted"),
             Self::Character(c) => write!(f, "invalid character {c:?} in host name"),
         }

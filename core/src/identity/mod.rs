@@ -16,7 +16,7 @@ mod record;
 mod url;
 
 pub use contact::{Contact, Incomplete};
-pub use enode::{Enode, EnodeError, MAX_URL_LENGTH};
+pub use enode::{Enode, EnodeError};
 pub use host::{Host, HostName, HostNameError};
 pub use local_record::{LocalEndpoints, LocalRecord};
 pub use network::{

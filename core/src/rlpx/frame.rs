@@ -68,7 +68,8 @@ impl core::error::Error for FrameError {}
 pub struct Frame {
     /// The message code.
     pub code: u64,
-    /// What follows the code: a slice of the buffer it was received in.
+    /// What follows the code: a slice of the buffer it was received in, all of
+    /// which lives as long. Copy what is kept.
     pub payload: Bytes,
 }
 

@@ -12,6 +12,22 @@ use crate::crypto::{PublicKey, SecretKey};
 use crate::entropy::Seed;
 use crate::rlp;
 
+#[test]
+fn what_holds_a_key_of_a_connection_is_wiped_when_it_is_dropped() {
+    const fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<SecretKey>();
+    // Of frames: both key schedules, the key stream, and the MACs.
+    wiped::<aes::Aes256Enc>();
+    wiped::<ctr::CtrCore<aes::Aes256Enc, ctr::flavors::Ctr64BE>>();
+    wiped::<sha3::Keccak256>();
+    // Of ECIES.
+    wiped::<ctr::Ctr128BE<aes::Aes128>>();
+    wiped::<sha2::Sha256>();
+    // It has no marker of its own, but is made of two of these and a buffer.
+    wiped::<sha2::block_api::Sha256VarCore>();
+    assert!(core::mem::needs_drop::<hmac::Hmac<sha2::Sha256>>());
+}
+
 const AUTH_1: &str = include_str!("vectors/auth1.hex");
 const AUTH_2: &str = include_str!("vectors/auth2.hex");
 const AUTH_3: &str = include_str!("vectors/auth3.hex");

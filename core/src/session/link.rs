@@ -158,10 +158,16 @@ impl Link {
         received: &mut BytesMut,
     ) -> Result<Option<(u64, Bytes)>, SessionError> {
         let Some(frame) = self.codec.decode(received)? else { return Ok(None) };
-        if !self.compressed || is_plain_disconnect(&frame) {
-            return Ok(Some((frame.code, frame.payload)));
-        }
-        Ok(Some((frame.code, p2p::decompress(&frame.payload)?)))
+        let payload = if self.compressed && !is_plain_disconnect(&frame) {
+            p2p::decompress(&frame.payload)?
+        } else if frame.code < limits::BASE_PROTOCOL_LENGTH {
+            frame.payload
+        } else {
+            // A slice would keep the whole receive buffer alive, which a large
+            // frame before it may have grown, for a byte that counts as one.
+            Bytes::copy_from_slice(&frame.payload)
+        };
+        Ok(Some((frame.code, payload)))
     }
 
     /// Appends the frame of one message to `out`.

@@ -29,8 +29,8 @@ fn length_is_bounded() {
         let padding = "x".repeat(length - url.len());
         url + &padding
     };
-    assert!(padded(MAX_URL_LENGTH).parse::<Enode>().is_ok());
-    assert_eq!(padded(MAX_URL_LENGTH + 1).parse::<Enode>(), Err(EnodeError::TooLong));
+    assert!(padded(limits::ENODE_URL).parse::<Enode>().is_ok());
+    assert_eq!(padded(limits::ENODE_URL + 1).parse::<Enode>(), Err(EnodeError::TooLong));
 }
 
 #[test]
@@ -105,8 +105,6 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn a_node_survives_printing(node in nodes()) {
         prop_assert_eq!(node.to_string().parse(), Ok(node));
@@ -115,7 +113,7 @@ proptest! {
     #[test]
     fn any_text_gives_a_node_or_an_error(text in texts()) {
         if let Ok(node) = text.parse::<Enode>() {
-            prop_assert!(node.to_string().len() <= MAX_URL_LENGTH / 2);
+            prop_assert!(node.to_string().len() <= limits::ENODE_URL / 2);
             prop_assert!(node.ip().is_none() || node.host_name().is_none());
             prop_assert!(!node.ip().is_some_and(|ip| ip.is_multicast()));
         }

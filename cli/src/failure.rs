@@ -79,6 +79,10 @@ pub(crate) enum Failure {
     File(PathBuf, io::Error),
     /// A file of nodes that is none.
     Nodes(PathBuf, NodesError),
+    /// A node database that cannot be read.
+    Store(PathBuf, StoreError),
+    /// A node database in which so many values are not what nodes write.
+    Values(PathBuf, u64),
     /// The key file.
     Key(NodeKeyError),
     /// The system gave no randomness.
@@ -87,8 +91,6 @@ pub(crate) enum Failure {
     System(&'static str, io::Error),
     /// Nothing can listen there.
     Listen(SocketAddr, io::Error),
-    /// The node database in this directory.
-    NodeDatabase(PathBuf, StoreError),
     /// Discovery did not start for another reason.
     Discover(DiscoverError),
     /// Standard output took no more.
@@ -179,12 +181,15 @@ impl fmt::Display for Failure {
             Self::NotARecord(error) => write!(f, "invalid node record: {error}"),
             Self::File(path, error) => write!(f, "{}: {error}", shown(path)),
             Self::Nodes(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Store(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Values(path, count) => {
+                write!(f, "{}: node database has {count} damaged values", shown(path))
+            }
             Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
             Self::Key(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
-            Self::NodeDatabase(path, error) => write!(f, "{}: {error}", shown(path)),
             Self::Discover(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),

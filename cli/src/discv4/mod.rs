@@ -70,7 +70,7 @@ fn failure(arguments: &Discover, listen: SocketAddr) -> impl FnOnce(DiscoverErro
     let directory = arguments.nodedb.clone().unwrap_or_default();
     move |error| match error {
         DiscoverError::Listen(error) => Failure::Listen(listen, error),
-        DiscoverError::NodeDatabase(error) => Failure::NodeDatabase(directory, error),
+        DiscoverError::NodeDatabase(error) => Failure::Store(directory, error),
         error @ (DiscoverError::Record(_) | DiscoverError::Threads(_) | _) => {
             Failure::Discover(error)
         }

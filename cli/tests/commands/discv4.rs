@@ -1,5 +1,6 @@
 //! `devp2p discv4` on loopback. No test meets a node that it has not started.
 
+use core::ops::ControlFlow;
 use std::fs;
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ impl Remembering {
             if key.starts_with(&of_node) {
                 keys.push(key);
             }
+            ControlFlow::Continue(())
         });
         Stored(keys)
     }

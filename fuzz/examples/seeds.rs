@@ -517,6 +517,7 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     write(stored.written(1).written(0).written(9).seconds(90_000).find_node(1, 1));
     // A bond grows old; one clock jumps, the other steps back.
     write(bonded(3).seconds(3600 * 23).find_node(3, 1).seconds(3600 * 2).find_node(3, 1));
+    write(bonded(3).seconds(3600 * 23).ping(3).seconds(3600 * 2).find_node(3, 1).enr_request(3));
     write(bonded(3).step(&[happen::JUMP, 0]).find_node(3, 1).ping(3).seconds(60));
     write(bonded(3).step(&[happen::BACK, 0xFF, 0xFF]).find_node(3, 1).ping(3).seconds(60));
     // Verdicts that come late or twice; noise; a body behind a signature.
@@ -528,13 +529,27 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     }
     // Everybody pings, is answered, and asks; then an hour passes.
     let mut story = Story::new(true, 7).opened(1, &[], 0);
-    for node in 0..30 {
-        story = story.ping(2 * node).pong(0, node).milliseconds(300);
+    for node in 0..63 {
+        story = story.ping(node).pong(0, node).milliseconds(30);
     }
     for node in 0..30 {
         story = story.find_node(2 * node, node);
     }
-    write(story.seconds(60).command(1, 4).seconds(3600));
+    write(story.clone().seconds(60).command(1, 4).seconds(3600));
+    write(story.stored_seeds(&[20, 21, 22, 23, 24, 25, 26]).find_node(20, 3));
+    let mut story = new(0).seconds(10);
+    for first in (0..63).step_by(7) {
+        story = story.stored_seeds(&(first..first + 7).collect::<Vec<_>>());
+    }
+    write(story.clone());
+    // All of them come again: most answer, and some of them leave.
+    for node in 0..60 {
+        story = story.meet(node).milliseconds(40);
+    }
+    for round in 0..12 {
+        story = story.milliseconds(400).pong(0, 1).pong(1, 2).find_node(round, round);
+    }
+    write(story.seconds(40));
     write(filled.step(&[happen::CRAWL, 15]).seconds(20));
 }
 

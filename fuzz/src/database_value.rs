@@ -178,8 +178,11 @@ fn a_value(tape: &mut Tape<'_>, number: u8) -> Vec<u8> {
 
 fn contact(tape: &mut Tape<'_>, number: u8) -> Contact {
     // Without an address the ports would not be kept, and mean nothing.
-    let ip = Some(address(tape)).filter(|ip| !ip.to_canonical().is_multicast());
-    let (ip, udp) = (ip.unwrap_or([33, 0, 0, 1].into()), tape.word());
+    let ip = match address(tape) {
+        ip if ip.to_canonical().is_multicast() => IpAddr::from([33, 0, 0, 1]),
+        ip => ip,
+    };
+    let udp = tape.word();
     if tape.yes() {
         return Contact::new(keys::public(number), ip, udp, 30303);
     }

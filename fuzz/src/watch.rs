@@ -223,9 +223,10 @@ impl Watch {
     fn packet(&mut self, packet: Verified) {
         let (from, source) = (*packet.id(), packet.source());
         let (kind, hash, body) = (packet.kind(), *packet.hash(), packet.packet().clone());
-        let expected = match &body {
-            Packet::FindNode(find) => self.neighbors(source.ip(), find),
-            _ => Vec::new(),
+        let expected = if let Packet::FindNode(find) = &body {
+            self.neighbors(source.ip(), find)
+        } else {
+            Vec::new()
         };
         self.introduce_by(&body, &from, source.ip());
         let is_introduced = self.introduced.contains(&(from, source.ip()));

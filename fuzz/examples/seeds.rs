@@ -10,6 +10,7 @@ use devp2p_core::discv4::{
     Endpoint, EnrRequest, EnrResponse, FindNode, Neighbor, Neighbors, Packet, Ping, Pong, encode,
 };
 use devp2p_core::p2p::DisconnectReason;
+use devp2p_fuzz::database_value::entry;
 use devp2p_fuzz::discovery::step as happen;
 use devp2p_fuzz::script::{proper_hello, step};
 use devp2p_fuzz::session_pair::step as pair;
@@ -32,6 +33,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     frames(&mut seeds);
     datagrams(&mut seeds);
     discovery(&mut seeds);
+    databases(&mut seeds);
     for target in ["session_dial", "session_accept"] {
         sessions(&mut seeds, target);
     }
@@ -322,6 +324,57 @@ fn records(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     }
 }
 
+/// Entries of a store, then operations.
+fn databases(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "database_value" };
+    let with = |count, entries: &[u8]| Input::default().word(count).raw(entries);
+    // A node with a record, its number, a ping, a pong and failures.
+    let at = [0, 1, 0, 9];
+    let node = |number: u8| {
+        let key = |kind: u8| [entry::GOOD_KEY, number, 0, kind];
+        let item = |field: u8| [&key(5)[..], &at[2..], &[field]].concat();
+        let record = [&key(2)[..], &[3], &at[2..], &[0x5F, 0x76, 0, 7]].concat();
+        let sequence = [&key(4)[..], &[1, 7]].concat();
+        let seen = |field, ago: u8| [&item(field)[..], &[0, 0, ago]].concat();
+        let failures = [&item(0)[..], &[2, 3]].concat();
+        [record, sequence, seen(1, 1), seen(2, 2), failures].concat()
+    };
+    let own = [entry::GOOD_KEY, 0, 0, 1, 1, 9];
+    let operations: [&[u8]; 8] = [
+        &[1, 0, 0],
+        &[1, 0, 1, 30, 240, 255, 255, 5],
+        &[1, 0, 2, 9],
+        &[1, 0, 3, 0, 9, 0x5F, 0x76, 0, 8],
+        &[1, 0, 3, 0, 9, 0x5F, 0x76, 1],
+        &[1, 0, 4, 0, 9, 2, 1, 2, 1, 1, 5, 0],
+        &[1, 0, 5],
+        &[0, 0xF7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5],
+    ];
+    let all = [&own[..], &node(0), &node(1), &node(2)].concat();
+    writer.write(with(16, &all));
+    for operation in operations {
+        writer.write(with(0, &[]).raw(operation));
+        writer.write(with(16, &all).raw(operation));
+    }
+    writer.write(with(16, &all).raw(&operations.concat()));
+    // Values that are none, and keys that are nearly some.
+    for value in [&[6, 3, 0, 1, 0][..], &[5, 0, 9, 0, 0, 0, 2, 0x40], &[7, 2, 0, 0x80, 0x80]] {
+        for kind in 1..8 {
+            let key = [entry::GOOD_KEY, 1, 0, kind];
+            let place = if kind >= 5 { &[0, 9, 2][..] } else { &[] };
+            let entry = [&key[..], &place[..if kind == 7 { 2 } else { place.len() }], value];
+            writer.write(with(6, &node(1)).raw(&entry.concat()).raw(&operations.concat()));
+        }
+    }
+    for flip in [0, 1, 0xFF] {
+        for at in [0, 3, 34, 38, 55] {
+            let key = [entry::CHANGED_KEY, 1, 0, 5, 0, 9, 2, at, flip, 0, 0, 4, 4];
+            writer.write(with(6, &node(1)).raw(&key).raw(&operations.concat()));
+        }
+    }
+    writer.write(with(1, &[entry::ANY]).bytes(b"version").bytes(&[18]));
+}
+
 /// What happens to discovery, as [`devp2p_fuzz::discovery`] reads it.
 #[derive(Clone)]
 struct Story(Input);
@@ -416,7 +469,7 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     // The same by one that is elsewhere, has not answered, or answers unasked.
     for source in [&[3][..], &[0x80 | 3, 1, 9], &[0xC0 | 3, 4]] {
         let says = |story: Story, kind| story.step(&[happen::PACKET]).step(source).step(&[kind]);
-        for story in [new(0), new(0).ping(3), bonded(3), bonded(4)] {
+        for story in [new(0), new(0).ping(3), new(0).ping(4), bonded(3), bonded(4)] {
             let asking = says(says(story.clone(), 2).step(&[20, 5]), 4).step(&[20]);
             write(says(says(asking, 0).step(&[20, 0, 0]), 2).step(&[20, 5]));
             let unasked = says(says(story, 1).step(&[20, 0]), 3).step(&[20, 2, 7, 8]);
@@ -464,6 +517,7 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     write(stored.written(1).written(0).written(9).seconds(90_000).find_node(1, 1));
     // A bond grows old; one clock jumps, the other steps back.
     write(bonded(3).seconds(3600 * 23).find_node(3, 1).seconds(3600 * 2).find_node(3, 1));
+    write(bonded(3).seconds(3600 * 23).ping(3).seconds(3600 * 2).find_node(3, 1).enr_request(3));
     write(bonded(3).step(&[happen::JUMP, 0]).find_node(3, 1).ping(3).seconds(60));
     write(bonded(3).step(&[happen::BACK, 0xFF, 0xFF]).find_node(3, 1).ping(3).seconds(60));
     // Verdicts that come late or twice; noise; a body behind a signature.
@@ -475,13 +529,27 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     }
     // Everybody pings, is answered, and asks; then an hour passes.
     let mut story = Story::new(true, 7).opened(1, &[], 0);
-    for node in 0..30 {
-        story = story.ping(2 * node).pong(0, node).milliseconds(300);
+    for node in 0..63 {
+        story = story.ping(node).pong(0, node).milliseconds(30);
     }
     for node in 0..30 {
         story = story.find_node(2 * node, node);
     }
-    write(story.seconds(60).command(1, 4).seconds(3600));
+    write(story.clone().seconds(60).command(1, 4).seconds(3600));
+    write(story.stored_seeds(&[20, 21, 22, 23, 24, 25, 26]).find_node(20, 3));
+    let mut story = new(0).seconds(10);
+    for first in (0..63).step_by(7) {
+        story = story.stored_seeds(&(first..first + 7).collect::<Vec<_>>());
+    }
+    write(story.clone());
+    // All of them come again: most answer, and some of them leave.
+    for node in 0..60 {
+        story = story.meet(node).milliseconds(40);
+    }
+    for round in 0..12 {
+        story = story.milliseconds(400).pong(0, 1).pong(1, 2).find_node(round, round);
+    }
+    write(story.seconds(40));
     write(filled.step(&[happen::CRAWL, 15]).seconds(20));
 }
 

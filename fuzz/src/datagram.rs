@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use devp2p_core::discv4::{DropReason, Drops, Gate, Kind, Sources, decode, is_expired, verify};
+use devp2p_core::discv4::{
+    DropReason, Drops, Gate, Kind, Sources, Verified, decode, is_expired, verify,
+};
 use devp2p_core::entropy::Seed;
+use devp2p_core::identity::NodeId;
 use devp2p_core::limits;
 use sha3::{Digest as _, Keccak256};
 
@@ -69,8 +72,9 @@ pub fn run(data: &[u8]) {
                 *passed.entry(unverified.source().ip()).or_default() += 1;
             }
             // Verification depends on nothing else, and costs much.
-            let result =
-                result.and_then(|it| if times == 1 { verify(it).map(drop) } else { Ok(()) });
+            let result = result.and_then(|it| {
+                if times == 1 { verify(it).map(|packet| says(&packet, &datagram)) } else { Ok(()) }
+            });
             if let Err(reason) = result {
                 if time == 0 {
                     check(reason, &datagram, source);
@@ -108,6 +112,14 @@ fn must_pass(datagram: &[u8], unix: devp2p_core::time::UnixTime) {
     if let Ok(packet) = decode(kind, &datagram[98..]) {
         assert!(packet.expiration().is_none_or(|at| !is_expired(at, unix)));
     }
+}
+
+/// A packet says what its datagram does.
+fn says(packet: &Verified, datagram: &[u8]) {
+    assert_eq!(packet.hash()[..], datagram[..32]);
+    assert_eq!(packet.kind().code(), datagram[97]);
+    assert_eq!(decode(packet.kind(), &datagram[98..]).as_ref(), Ok(packet.packet()));
+    assert_eq!(packet.id(), &NodeId::from(packet.public_key()));
 }
 
 /// A reason must be true.

@@ -3,7 +3,7 @@
 //! few networks and are not always where they were.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use devp2p_core::crypto::SecretKey;
@@ -11,7 +11,7 @@ use devp2p_core::discv4::{
     Command, Config, Endpoint, EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors,
     Packet, Ping, Pong, RequestId, Unverified, encode,
 };
-use devp2p_core::identity::{Contact, LocalEndpoints, RecordBuilder};
+use devp2p_core::identity::{Contact, LocalEndpoints, NodeId, RecordBuilder};
 use devp2p_core::store::{OperationId, Reply, StoredBond};
 use devp2p_core::time::{Instant, UnixTime};
 
@@ -75,21 +75,32 @@ struct World {
 }
 
 /// The key of one of the nodes. One of them is ours: we may hear of ourselves.
+/// Most belong in one bucket, which they fill, and the line of those who wait.
 fn key(number: u8) -> SecretKey {
-    match number % 64 {
-        63 => keys::secret(keys::OURS),
-        number => keys::secret(10 + number),
-    }
+    static NUMBERS: OnceLock<Vec<u8>> = OnceLock::new();
+    let numbers = NUMBERS.get_or_init(|| {
+        let id = |number| NodeId::from(&keys::public(number));
+        let own = id(keys::OURS);
+        let (far, near): (Vec<u8>, Vec<u8>) =
+            (10..=250).partition(|number| own.log_distance(&id(*number)) == 256);
+        let mut numbers = near[..IN_ONE_NETWORK].to_vec();
+        numbers.extend_from_slice(&far[..63 - IN_ONE_NETWORK]);
+        numbers
+    });
+    keys::secret(numbers.get(usize::from(number % 64)).copied().unwrap_or(keys::OURS))
 }
 
-/// Where it is at first. Two dozen are neighbours, some have IPv6, and some are
-/// on our local network.
+/// So many, the first ones, are in one network.
+const IN_ONE_NETWORK: usize = 14;
+
+/// Where it is at first. Some are neighbours, some have IPv6, and some are on our
+/// local network.
 fn home(number: u8) -> SocketAddr {
     let number = number % 64;
     let ip: IpAddr = match number {
-        0..24 => Ipv4Addr::new(33, 0, 0, 1 + number).into(),
-        24..52 => Ipv4Addr::new(34, number, 0, 1).into(),
-        52..58 => Ipv6Addr::new(0x2a00, 0, 0, number.into(), 0, 0, 0, 1).into(),
+        0..14 => Ipv4Addr::new(33, 0, 0, 1 + number).into(),
+        14..54 => Ipv4Addr::new(34, number, 0, 1).into(),
+        54..58 => Ipv6Addr::new(0x2a00, 0, 0, number.into(), 0, 0, 0, 1).into(),
         _ => Ipv4Addr::new(10, 0, 0, number).into(),
     };
     SocketAddr::new(ip, 30303)

@@ -24,6 +24,7 @@ pub mod watch;
 
 pub mod ack;
 pub mod auth;
+pub mod database_value;
 pub mod datagram;
 pub mod disconnect;
 pub mod discovery;
@@ -42,9 +43,10 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 15] = [
+pub const TARGETS: [(&str, Run); 16] = [
     ("ack", ack::run),
     ("auth", auth::run),
+    ("database_value", database_value::run),
     ("datagram", datagram::run),
     ("disconnect", disconnect::run),
     ("discovery", discovery::run),

@@ -25,7 +25,7 @@ use devp2p_core::discv4::{
     RequestError, RequestId, Unverified, Verified, decode, is_expired, verify,
 };
 use devp2p_core::entropy::Seed;
-use devp2p_core::identity::{Contact, NodeId, Subnet, check_relay_address, is_lan};
+use devp2p_core::identity::{Contact, NodeId, Record, Subnet, check_relay_address, is_lan};
 use devp2p_core::limits;
 use devp2p_core::machine::{Checked, Machine as _};
 use devp2p_core::store::{Operation, OperationId, Reply};
@@ -82,6 +82,8 @@ pub struct Watch {
     next_command: u64,
     last_operation: Option<OperationId>,
     proofs: BTreeMap<(NodeId, IpAddr), Proof>,
+    /// Who may be where, by what anybody has said.
+    introduced: BTreeSet<(NodeId, IpAddr)>,
     answered_from: BTreeSet<(NodeId, IpAddr)>,
     proven: BTreeSet<IpAddr>,
     /// Bytes from addresses that were never proven, and to them for it.
@@ -111,6 +113,7 @@ impl Watch {
             next_command: 0,
             last_operation: None,
             proofs: BTreeMap::new(),
+            introduced: BTreeSet::new(),
             answered_from: BTreeSet::new(),
             proven: BTreeSet::new(),
             traffic: BTreeMap::new(),
@@ -119,8 +122,33 @@ impl Watch {
             patience: WAKES,
             stopped: false,
         };
+        for node in watch.config.bootnodes.clone() {
+            watch.introduce(&node);
+        }
         let _ = watch.drain();
         watch
+    }
+
+    fn introduce(&mut self, node: &Contact) {
+        self.introduced.extend(node.ip().map(|ip| (*node.id(), ip)));
+    }
+
+    fn introduce_by(&mut self, packet: &Packet, from: &NodeId, ip: IpAddr) {
+        match packet {
+            Packet::Ping(_) => {
+                self.introduced.insert((*from, ip));
+            }
+            Packet::Neighbors(neighbors) => {
+                let nodes = neighbors.nodes.iter().filter_map(Neighbor::contact);
+                nodes.for_each(|node| self.introduce(&node));
+            }
+            Packet::EnrResponse(response) => {
+                if let Ok(record) = Record::decode(&response.record) {
+                    self.introduce(&Contact::from_record(record.into()));
+                }
+            }
+            Packet::Pong(_) | Packet::FindNode(_) | Packet::EnrRequest(_) => {}
+        }
     }
 
     /// To the next deadlines, as a driver does. When the patience of the whole
@@ -195,10 +223,13 @@ impl Watch {
     fn packet(&mut self, packet: Verified) {
         let (from, source) = (*packet.id(), packet.source());
         let (kind, hash, body) = (packet.kind(), *packet.hash(), packet.packet().clone());
-        let expected = match &body {
-            Packet::FindNode(find) => self.neighbors(source.ip(), find),
-            _ => Vec::new(),
+        let expected = if let Packet::FindNode(find) = &body {
+            self.neighbors(source.ip(), find)
+        } else {
+            Vec::new()
         };
+        self.introduce_by(&body, &from, source.ip());
+        let is_introduced = self.introduced.contains(&(from, source.ip()));
         let taken = self.machine.get().traffic().packets_received(kind);
         let drained = self.hand(Input::Verified(Ok(packet)));
         let taken = self.machine.get().traffic().packets_received(kind) - taken;
@@ -212,18 +243,18 @@ impl Watch {
             Packet::Ping(_) => self.after_ping(&drained, source, &hash),
             Packet::Pong(pong) => {
                 let asked = self.find_asked(source.ip(), Kind::Ping, Some(&pong.ping_hash));
-                if self.must_be_asked(taken, asked.is_some(), &drained) {
+                if self.must_be_asked(taken, is_introduced && asked.is_some(), &drained) {
                     self.prove(from, source.ip(), asked);
                 }
             }
             Packet::Neighbors(_) => {
                 let asked = self.find_asked(source.ip(), Kind::FindNode, None);
-                let _ = self.must_be_asked(taken, asked.is_some(), &drained);
+                let _ = self.must_be_asked(taken, is_introduced && asked.is_some(), &drained);
             }
             Packet::EnrResponse(response) => {
                 let hash = <&[u8; 32]>::try_from(&response.request_hash[..]).ok();
                 let asked = self.find_asked(source.ip(), Kind::EnrRequest, hash);
-                let _ = self.must_be_asked(taken, asked.is_some(), &drained);
+                let _ = self.must_be_asked(taken, is_introduced && asked.is_some(), &drained);
             }
             Packet::FindNode(_) => {
                 if self.must_be_proven(taken, &from, source, &drained) {
@@ -342,6 +373,9 @@ impl Watch {
                 self.proven.insert(bond.ip);
             }
         }
+        if let Reply::Seeds(seeds) = &reply {
+            seeds.iter().for_each(|seed| self.introduce(seed));
+        }
         let _ = self.give(Input::Store(reply));
     }
 
@@ -351,6 +385,13 @@ impl Watch {
         self.next_command += 1;
         let number = self.next_command;
         let _ = self.give(Input::Timeout);
+        if let Command::Ping(node)
+        | Command::RequestRecord(node)
+        | Command::Resolve(node)
+        | Command::FindNode(node, _) = &command
+        {
+            self.introduce(node);
+        }
         self.commands.insert(number, command.clone());
         (number, self.give(Input::Command(RequestId(number), command)))
     }

@@ -50,6 +50,7 @@ macro_rules! replay {
 replay!(
     ack,
     auth,
+    database_value,
     datagram,
     disconnect,
     discovery,

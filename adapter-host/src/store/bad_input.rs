@@ -107,7 +107,7 @@ fn a_flipped_byte_in_current_is_not_overlooked() {
 #[test]
 fn a_missing_file_has_its_name() {
     let original = database();
-    for (name, expected) in [
+    for (name, mut expected) in [
         ("CURRENT", Damage::NoCurrent),
         ("MANIFEST", Damage::Current),
         (".log", Damage::NoLog(0)),
@@ -119,11 +119,9 @@ fn a_missing_file_has_its_name() {
         let error = open(place.path()).unwrap_err();
         let StoreError::Damaged(damage) = error else { panic!("{name}: {error:?}") };
         let stem = missing.file_stem().unwrap().to_str().unwrap().parse();
-        let expected = match expected {
-            Damage::NoLog(_) => Damage::NoLog(stem.unwrap()),
-            Damage::NoTable(_) => Damage::NoTable(stem.unwrap()),
-            expected => expected,
-        };
+        if let Damage::NoLog(number) | Damage::NoTable(number) = &mut expected {
+            *number = stem.unwrap();
+        }
         assert_eq!(damage, expected);
         assert_eq!(check(place.path()).unwrap().error.unwrap().to_string(), damaged(damage));
     }

@@ -214,29 +214,6 @@ fn a_node_is_not_pinged_again_before_the_result_is_known() {
 }
 
 #[test]
-fn a_node_that_was_not_pinged_after_all_is_named_again_and_loses_nothing() {
-    let (mut table, node) = with_one();
-    let mut now = START;
-    for _ in 0..10 {
-        assert_eq!(next_check(&mut table, &mut now), node);
-        table.postpone_revalidation(node.id());
-        assert!(table.revalidation_deadline().unwrap() > now);
-        table.audit().unwrap();
-    }
-    // What comes of a ping that was not sent says nothing.
-    assert_eq!(silent(&mut table, &node, now), Revalidated::default());
-    assert!(table.contains(node.id()));
-    // Nor is a ping that was sent to where it was undone.
-    assert_eq!(next_check(&mut table, &mut now), node);
-    let moved = signed(15, 0, 2, [77, 88, 99, 2]);
-    assert_eq!(table.add_found(moved.clone(), now), Added::Updated);
-    table.postpone_revalidation(node.id());
-    let _ = alive(&mut table, &moved, now);
-    assert_eq!(table.live(), 0);
-    table.postpone_revalidation(self::node(14, 7).id());
-}
-
-#[test]
 fn pings_come_at_the_pace_of_geth_however_many_nodes_there_are() {
     // A mean interval of 4.5 s for those that answered.
     let mut table = full();

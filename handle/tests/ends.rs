@@ -201,7 +201,7 @@ fn what_found_no_room_can_be_read_after_the_end() {
         end.deliver_last(held);
         end.closed(SessionError::Remote(DisconnectReason::Requested));
         for code in 0..=most {
-            assert_eq!(channel.receive().await.map(|message| message.code), Some(code));
+            assert_eq!(channel.receive().await.map(|message| message.code()), Some(code));
         }
         assert_eq!(channel.receive().await, None);
     });
@@ -324,7 +324,7 @@ fn no_room_made_by_a_reader_is_missed() {
         let channel = peer.channel("echo").unwrap();
         block_on(async {
             for code in 0..MANY {
-                assert_eq!(channel.receive().await.map(|message| message.code), Some(code));
+                assert_eq!(channel.receive().await.map(|message| message.code()), Some(code));
             }
         });
         channel
@@ -361,7 +361,7 @@ fn who_waits_is_not_woken_for_nothing() {
         });
         let deliver = async { end.deliver(message(3)).unwrap() };
         let (received, ()) = zip(counted, deliver).await;
-        assert_eq!(received.map(|message| message.code), Some(3));
+        assert_eq!(received.map(|message| message.code()), Some(3));
     });
     assert_eq!(polls, 2);
 }

@@ -54,8 +54,6 @@ impl Config {
         {
             return None;
         }
-        let contact = neighbor.contact()?;
-        contact.check_complete().ok()?;
-        Some(contact)
+        neighbor.contact()
     }
 }

@@ -178,6 +178,18 @@ fn who_has_not_proved_where_it_is_does_not_say_where_we_are() {
 }
 
 #[test]
+fn who_has_proved_where_it_is_says_where_we_are_by_its_pings_too() {
+    let mut lone = lone();
+    let witnesses: Vec<_> = (0..10).map(Stranger::new).collect();
+    witnesses.iter().for_each(|witness| lone.bond(witness));
+    assert_eq!(lone.contact().udp_endpoint(), Some(lone.at));
+    for witness in &witnesses {
+        lone.hear(witness, &witness.ping(LIE, lone.now));
+    }
+    assert_eq!(lone.contact().udp_endpoint(), Some(LIE));
+}
+
+#[test]
 fn one_host_with_many_keys_has_one_voice_about_where_we_are() {
     let mut lone = lone();
     let before = lone.contact();

@@ -196,6 +196,22 @@ fn a_neighbour_that_is_ourselves_or_nowhere_is_never_asked() {
     assert_eq!(lone.look().table().len(), 1);
 }
 
+#[test]
+fn a_neighbour_outside_of_the_permitted_networks_is_left_out() {
+    let mut lone = Lone::new(1, |config| {
+        config.net_restrict = Some("33.0.0.0/8, 44.1.0.0/16".parse().unwrap());
+    });
+    let liar = Stranger::new(1);
+    asking(&mut lone, &liar);
+    let at = |number, ip: &str| Neighbor { ip: Some(ip.parse().unwrap()), ..neighbor(number) };
+    let good = [neighbor(1), at(2, "44.1.255.255")];
+    let bad = [at(3, "44.2.0.0"), at(4, "34.0.0.1"), at(5, "2a00::1")];
+    lone.hear(&liar, &neighbors([&good[..], &bad].concat(), lone.now));
+    lone.wait(limits::REPLY_TIMEOUT);
+    let good = good.iter().filter_map(Neighbor::contact).collect();
+    assert_eq!(lone.answer(1), Some(&Answer::Contacts(good)));
+}
+
 /// As is one whose key is none. geth crashed on such keys in other places:
 /// CVE-2025-24883, CVE-2026-26314.
 #[test]

@@ -1,4 +1,5 @@
 //! The node database against `kill -9`, and against a directory that geth wrote.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};

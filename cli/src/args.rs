@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+mod db;
 mod discv4;
 mod enr;
 mod nodeset;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 use jiff::SignedDuration;
 
+pub(crate) use db::{Database, Db};
 pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Operations on files of nodes, as a crawl writes them
     #[command(subcommand)]
     Nodeset(Nodeset),
+    /// Looks at a node database without changing it
+    #[command(subcommand)]
+    Db(Db),
 }
 
 impl Command {
@@ -52,6 +57,7 @@ impl Command {
             Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),
+            Self::Db(command) => command.database().json,
             Self::Key(_) | Self::Nodeset(Nodeset::Filter(_)) => false,
             Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,
             Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,

@@ -13,6 +13,7 @@ use devp2p_smol::core::identity::{EnodeError, RecordError};
 use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
+use devp2p_smol::host::store::StoreError;
 use serde::Serialize;
 
 use crate::discv4::NodeError;
@@ -78,6 +79,10 @@ pub(crate) enum Failure {
     File(PathBuf, io::Error),
     /// A file of nodes that is none.
     Nodes(PathBuf, NodesError),
+    /// A node database that cannot be read.
+    Store(PathBuf, StoreError),
+    /// A node database in which so many values are not what nodes write.
+    Values(PathBuf, u64),
     /// The key file.
     Key(NodeKeyError),
     /// The system gave no randomness.
@@ -174,6 +179,10 @@ impl fmt::Display for Failure {
             Self::NotARecord(error) => write!(f, "invalid node record: {error}"),
             Self::File(path, error) => write!(f, "{}: {error}", shown(path)),
             Self::Nodes(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Store(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Values(path, count) => {
+                write!(f, "{}: node database has {count} damaged values", shown(path))
+            }
             Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
             Self::Key(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),

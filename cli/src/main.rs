@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod db;
 mod discv4;
 mod enr;
 mod failure;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Rlpx(command) => rlpx::run(command),
         Command::Discv4(command) => discv4::run(command),
         Command::Nodeset(command) => nodeset::run(&command),
+        Command::Db(command) => db::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -71,6 +72,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
             if let Some(id) = key.strip_prefix(b"n:") {
                 found.insert(u64::from_be_bytes(id[..8].try_into().unwrap()));
             }
+            ControlFlow::Continue(())
         })
         .unwrap();
         let lost = (1..=acknowledged).filter(|number| !found.contains(number)).count();
@@ -111,7 +113,11 @@ fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
     let report = store::check(&nodes).unwrap();
     assert!(report.error.is_none() && report.torn == 0 && report.tables > 0, "{report:?}");
     let mut entries = BTreeMap::new();
-    store::dump(&nodes, |(key, value)| drop(entries.insert(key, value))).unwrap();
+    let visit = |(key, value)| {
+        entries.insert(key, value);
+        ControlFlow::Continue(())
+    };
+    store::dump(&nodes, visit).unwrap();
     // A record, its number, and three fields of each node; ours; the version.
     assert_eq!(entries.len(), 60 * 5 + 2);
     assert_eq!(report.entries, entries.len());

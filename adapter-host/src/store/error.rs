@@ -10,6 +10,8 @@ use core::fmt;
 pub enum StoreError {
     /// Another process, or another store of this one, has it open.
     Locked,
+    /// There is none, where one is to be looked at.
+    Missing,
     /// The system does not let us write there, or read.
     ReadOnly(io::Error),
     /// It is not what was once written. [`Store`](super::Store) sets such a
@@ -73,6 +75,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked => f.write_str("node database is in use by another process"),
+            Self::Missing => f.write_str("there is no node database"),
             Self::ReadOnly(error) => write!(f, "node database may not be written: {error}"),
             Self::Damaged(damage) => write!(f, "node database is damaged: {damage}"),
             Self::Io(error) => write!(f, "node database: {error}"),
@@ -85,7 +88,7 @@ impl core::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::ReadOnly(error) | Self::Io(error) => error.source(),
-            Self::Locked | Self::Damaged(_) | Self::Broken => None,
+            Self::Locked | Self::Missing | Self::Damaged(_) | Self::Broken => None,
         }
     }
 }

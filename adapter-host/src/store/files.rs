@@ -30,6 +30,9 @@ struct State {
     fault: RefCell<Option<StoreError>>,
     /// Held as long as the database is open.
     lock: RefCell<Option<File>>,
+    /// Where tables are that are not among these files: they are read there, and
+    /// nothing else is done with them.
+    tables: Option<PathBuf>,
     #[cfg(test)]
     synced: RefCell<Vec<PathBuf>>,
 }
@@ -37,6 +40,11 @@ struct State {
 impl Files {
     /// Makes the directory if need be, and becomes the only one that has it.
     pub(super) fn lock(dir: &Path) -> Result<Self, StoreError> {
+        Self::lock_beside(dir, None)
+    }
+
+    /// The same, with tables that stay where they are.
+    pub(super) fn lock_beside(dir: &Path, tables: Option<&Path>) -> Result<Self, StoreError> {
         fs::create_dir_all(dir)?;
         // LevelDB's own, on which goleveldb and others wait as well.
         let mut options = OpenOptions::new();
@@ -46,9 +54,9 @@ impl Files {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let files = Self::default();
-        files.0.lock.replace(Some(lock));
-        Ok(files)
+        let lock = RefCell::new(Some(lock));
+        let tables = tables.map(Path::to_owned);
+        Ok(Self(Rc::new(State { lock, tables, ..State::default() })))
     }
 
     /// From here on all fails, and the disk stays as it is.
@@ -93,11 +101,19 @@ impl Files {
     }
 
     fn sync_folder_of(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         #[cfg(test)]
         self.0.synced.borrow_mut().push(folder.into());
         // Windows has no such thing; a name is safe there when the call returns.
         if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Where a table is.
+    fn table(&self, path: &Path) -> PathBuf {
+        match (&self.0.tables, path.file_name()) {
+            (Some(tables), Some(name)) if !path.exists() => tables.join(name),
+            (Some(_) | None, Some(_) | None) => path.into(),
+        }
     }
 
     fn create(&self, path: &Path, options: &mut OpenOptions) -> Outcome<Box<dyn Write>> {
@@ -211,6 +227,11 @@ impl RandomAccess for Random {
     }
 }
 
+/// Whether a file is a table, by its name.
+pub(super) fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ldb" || extension == "sst")
+}
+
 impl Env for Files {
     fn open_sequential_file(&self, path: &Path) -> Outcome<Box<dyn Read>> {
         match File::open(path) {
@@ -226,7 +247,7 @@ impl Env for Files {
     fn open_random_access_file(&self, path: &Path) -> Outcome<Box<dyn RandomAccess>> {
         let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
         let number = number.unwrap_or_default();
-        let file = self.attempt(|| File::open(path))?;
+        let file = self.attempt(|| File::open(self.table(path)))?;
         let table = Table::new(file).map_err(|error| self.table_failed(number, error))?;
         Ok(Box::new(Random { table, number, files: self.clone() }))
     }
@@ -245,7 +266,14 @@ impl Env for Files {
 
     fn children(&self, path: &Path) -> Outcome<Vec<PathBuf>> {
         self.attempt(|| {
-            let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().into()));
+            let mut entries: Vec<_> = fs::read_dir(path)?.collect();
+            if let Some(tables) = &self.0.tables {
+                let is_table = |entry: &io::Result<fs::DirEntry>| {
+                    entry.as_ref().map_or(true, |entry| is_table(&entry.path()))
+                };
+                entries.extend(fs::read_dir(tables)?.filter(is_table));
+            }
+            let names = entries.into_iter().map(|entry| Ok(entry?.file_name().into()));
             // The library panics at names that are no text; none of its own are.
             let text = |name: &io::Result<PathBuf>| {
                 name.as_ref().map_or(true, |name: &PathBuf| name.to_str().is_some())
@@ -255,12 +283,18 @@ impl Env for Files {
     }
 
     fn size_of(&self, path: &Path) -> Outcome<usize> {
-        let length = self.attempt(|| Ok(fs::metadata(path)?.len()))?;
+        let length = self.attempt(|| Ok(fs::metadata(self.table(path))?.len()))?;
         usize::try_from(length).map_err(|_| Status::new(StatusCode::NotSupported, ""))
     }
 
     fn delete(&self, path: &Path) -> Outcome<()> {
-        self.attempt(|| fs::remove_file(path))
+        self.attempt(|| match fs::remove_file(path) {
+            // It is among the tables that stay.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.tables.is_some() => {
+                Ok(())
+            }
+            removed => removed,
+        })
     }
 
     fn mkdir(&self, path: &Path) -> Outcome<()> {

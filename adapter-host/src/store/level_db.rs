@@ -66,7 +66,16 @@ impl LevelDb {
     pub fn open(dir: &Path, sync: Sync) -> Result<Self, StoreError> {
         let files = Files::lock(dir)?;
         let sound = sound::inspect(dir)?.unwrap_or_default();
-        let mut opened = Self { cursor: None, db: None, files, sync, torn: sound.torn };
+        Self::open_sound(dir, files, sync, sound.torn)
+    }
+
+    /// Opens a sound database whose tables are elsewhere, and stay as they are.
+    pub(super) fn open_beside(dir: &Path, tables: &Path) -> Result<Self, StoreError> {
+        Self::open_sound(dir, Files::lock_beside(dir, Some(tables))?, Sync::ByHand, 0)
+    }
+
+    fn open_sound(dir: &Path, files: Files, sync: Sync, torn: u64) -> Result<Self, StoreError> {
+        let mut opened = Self { cursor: None, db: None, files, sync, torn };
         let options = options(&opened.files);
         opened.db = Some(guarded(&opened.files, || DB::open(dir, options))?);
         Ok(opened)

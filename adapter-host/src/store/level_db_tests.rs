@@ -5,7 +5,7 @@ use std::fs;
 
 use devp2p_core::entropy::Seed;
 
-use super::super::scratch::{all, copy, entry, file, files, fill, open, place, put};
+use super::super::scratch::{all, copy, entry, file, files, fill, number, open, place, put, spoil};
 use super::*;
 
 #[test]
@@ -54,6 +54,24 @@ fn a_key_is_found_whose_neighbour_was_removed() {
 }
 
 #[test]
+fn a_key_is_found_that_the_library_s_own_get_does_not_find() {
+    let place = place();
+    fill(&mut open(place.path()).unwrap(), 0..2000);
+    let odd = (1..2000).step_by(2);
+    let removed: Vec<_> = odd.map(|key| (number(key), None)).collect();
+    open(place.path()).unwrap().write(&removed).unwrap();
+    // One table has them all, a newer one says that every second is gone.
+    let mut db = open(place.path()).unwrap();
+    let mut missed = 0;
+    for key in (0..2000).step_by(2) {
+        let (key, value) = entry(key);
+        missed += usize::from(db.db.as_mut().unwrap().get(&key).is_none());
+        assert_eq!(db.seek(&key).unwrap(), Some((key, value)));
+    }
+    assert!(missed > 0, "the library has been mended");
+}
+
+#[test]
 fn neither_log_nor_manifest_is_written_on_after_a_restart() {
     let place = place();
     let mut logs = Vec::new();
@@ -95,7 +113,7 @@ fn what_is_written_is_synced_before_the_write_returns() {
     assert_eq!(synced.last().unwrap(), dir);
     for key in 0..3 {
         fill(&mut db, key..key + 1);
-        assert_eq!(db.files.take_synced(), [log.clone()]);
+        assert_eq!(db.files.take_synced(), std::slice::from_ref(&log));
     }
     db.sync = Sync::ByHand;
     fill(&mut db, 3..10);
@@ -123,6 +141,23 @@ fn a_panic_is_damage_and_nothing_is_written_after_it() {
     assert_eq!(fs::metadata(log).unwrap().len(), 0);
     // It has let go of the lock all the same.
     open(place.path()).unwrap();
+}
+
+#[test]
+fn a_panic_inside_the_library_is_damage() {
+    let place = place();
+    fill(&mut open(place.path()).unwrap(), 0..100);
+    drop(open(place.path()).unwrap());
+    spoil(&file(place.path(), ".ldb"));
+    let mut db = open(place.path()).unwrap();
+    let library = db.db.as_mut().unwrap();
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| library.new_iter().unwrap().seek(b"")));
+    assert!(panicked.is_err());
+    drop(db);
+    let mut db = open(place.path()).unwrap();
+    let error = db.seek(b"").unwrap_err();
+    assert!(matches!(error, StoreError::Damaged(Damage::Library)), "{error}");
+    assert!(matches!(db.seek(b""), Err(StoreError::Broken)));
 }
 
 #[test]

@@ -36,4 +36,6 @@ pub use worker::{Busy, Store};
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod scratch;

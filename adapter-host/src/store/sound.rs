@@ -9,6 +9,7 @@ use devp2p_core::limits;
 
 use super::batch;
 use super::error::{Damage, StoreError};
+use super::files::is_table;
 use super::journal::{self, End};
 use super::manifest::Manifest;
 
@@ -21,6 +22,9 @@ pub(super) struct Sound {
     pub(super) tables: Vec<u64>,
     /// Records in logs.
     pub(super) records: usize,
+    /// All that is needed of it besides the tables: `CURRENT`, the manifest, and
+    /// logs.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads `CURRENT`, the manifest and the logs of the database in `dir`.
@@ -46,7 +50,7 @@ pub(super) fn inspect(dir: &Path) -> Result<Option<Sound>, StoreError> {
         Err(error) => return Err(error.into()),
     };
     let (manifest, end) = Manifest::read(&file);
-    let mut sound = Sound::default();
+    let mut sound = Sound { files: vec![dir.join("CURRENT"), path], ..Sound::default() };
     match end {
         End::Whole => {}
         // A change of tables that was interrupted: what it replaces is still
@@ -68,11 +72,11 @@ fn numbered(dir: &Path) -> io::Result<(Numbered, Numbered)> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match (number, extension) {
-            (Some(number), Some("log")) => drop(logs.insert(number, path)),
-            (Some(number), Some("ldb" | "sst")) => drop(tables.insert(number, path)),
-            (Some(_) | None, Some(_) | None) => {}
+        let Some(number) = number else { continue };
+        if is_table(&path) {
+            tables.insert(number, path);
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            logs.insert(number, path);
         }
     }
     Ok((logs, tables))
@@ -115,7 +119,7 @@ fn check_logs(manifest: &Manifest, logs: &Numbered, sound: &mut Sound) -> Result
     }
     for (&number, path) in logs.range(first..) {
         let damaged = |offset: usize| Damage::Log { number, offset: offset as u64 };
-        let file = bounded(path)?.ok_or(damaged(0))?;
+        let file = bounded(path)?.ok_or_else(|| damaged(0))?;
         let end = journal::read(&file, |record| {
             sound.records += 1;
             batch::is_whole(record)
@@ -125,6 +129,7 @@ fn check_logs(manifest: &Manifest, logs: &Numbered, sound: &mut Sound) -> Result
             End::Torn(offset) => sound.torn += (file.len() - offset) as u64,
             End::Damaged(offset) => return Err(damaged(offset).into()),
         }
+        sound.files.push(path.clone());
     }
     Ok(())
 }

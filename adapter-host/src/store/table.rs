@@ -28,10 +28,7 @@ pub(super) enum TableError {
 
 impl From<io::Error> for TableError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Damaged,
-            _ => Self::Io(error),
-        }
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Damaged } else { Self::Io(error) }
     }
 }
 
@@ -88,5 +85,9 @@ impl Table {
 /// Whether a block has the checksum that it ends with.
 fn is_sound(block: &[u8]) -> bool {
     let Some((covered, checksum)) = block.split_last_chunk::<4>() else { return false };
-    masked(crc32c::crc32c(covered)) == u32::from_le_bytes(*checksum)
+    checksum_of(covered) == u32::from_le_bytes(*checksum)
+}
+
+pub(super) fn checksum_of(covered: &[u8]) -> u32 {
+    masked(crc32c::crc32c(covered))
 }

@@ -2,63 +2,18 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::process::Command;
 use std::sync::mpsc;
 
-use devp2p_core::identity::NodeId;
+use devp2p_core::crypto::SecretKey;
+use devp2p_core::identity::{Contact, NodeId, RecordBuilder};
+use devp2p_core::store::{Field, Key, encode_signed};
 use devp2p_core::time::UnixTime;
 
-use super::super::scratch::{all, file, files, open, place};
-use super::super::{check, dump};
+use super::super::check;
+use super::super::scratch::{
+    LIMIT, Replies, all, aside, count, file, files, node, open, place, spoil, started, times, write,
+};
 use super::*;
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-fn node(number: u64) -> NodeId {
-    let mut id = [7; 32];
-    id[..8].copy_from_slice(&number.to_be_bytes());
-    NodeId::new(id)
-}
-
-fn times(number: u64) -> Operation {
-    Operation::PutTimes {
-        id: node(number),
-        ip: IpAddr::from([20, 0, 0, 1]),
-        last_ping: None,
-        last_pong: Some(UnixTime::from_secs(1_700_000_000 + number)),
-        find_failures: None,
-    }
-}
-
-type Replies = Receiver<(OperationId, Reply)>;
-
-fn started(dir: &Path) -> (Store, Replies) {
-    let (send, replies) = mpsc::channel();
-    let reply = move |id, reply| send.send((id, reply)).unwrap();
-    (Store::open(dir, reply).unwrap(), replies)
-}
-
-/// Submits these, and waits until the last is written.
-fn write(store: &Store, replies: &Replies, numbers: std::ops::RangeInclusive<u64>) {
-    let last = OperationId(*numbers.end());
-    for number in numbers {
-        store.submit(OperationId(number), times(number)).unwrap();
-    }
-    loop {
-        match replies.recv_timeout(LIMIT).unwrap() {
-            (_, Reply::Written { up_to }) if up_to == last => break,
-            (_, Reply::Written { .. }) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// Entries but for the version.
-fn count(dir: &Path) -> usize {
-    let mut entries = 0;
-    dump(dir, |(key, _)| entries += usize::from(key != VERSION_KEY)).unwrap();
-    entries
-}
 
 #[test]
 fn what_is_acknowledged_is_there_after_the_end() {
@@ -121,19 +76,16 @@ fn all_happens_on_one_thread_of_its_own() {
         let thread = thread::current();
         send.send((thread.id(), thread.name().map(String::from))).unwrap();
     };
+    let mut threads = std::collections::BTreeSet::new();
     let store = Store::open(place.path(), reply).unwrap();
     for number in 0..50 {
         store.submit(OperationId(number), times(number)).unwrap();
-        let (_, name) = names.recv_timeout(LIMIT).unwrap();
+        let (thread, name) = names.recv_timeout(LIMIT).unwrap();
         assert_eq!(name.as_deref(), Some("devp2p-store"));
+        threads.insert(format!("{thread:?}"));
     }
     store.close();
-}
-
-fn aside(dir: &Path, number: u32) -> PathBuf {
-    let mut name = dir.to_path_buf().into_os_string();
-    name.push(format!(".damaged-{number}"));
-    name.into()
+    assert_eq!(threads.len(), 1);
 }
 
 #[test]
@@ -228,144 +180,134 @@ fn a_torn_log_is_counted_and_kept() {
     assert_eq!(count(place.path()), 20);
 }
 
+fn ask(store: &Store, replies: &Replies, operation: Operation) -> Reply {
+    store.submit(OperationId(u64::MAX), operation).unwrap();
+    loop {
+        let (id, reply) = replies.recv_timeout(LIMIT).unwrap();
+        if id == OperationId(u64::MAX) {
+            return reply;
+        }
+    }
+}
+
 #[test]
-fn another_store_has_it_already() {
+fn a_database_without_current_is_set_aside_whole_and_a_new_one_begun() {
     let place = place();
-    let (store, _replies) = started(place.path());
-    assert!(matches!(Store::open(place.path(), |_, _| {}), Err(StoreError::Locked)));
+    let dir = place.path().join("nodes");
+    let (store, replies) = started(&dir);
+    write(&store, &replies, 1..=20);
+    store.close();
+    let current = fs::read(dir.join("CURRENT")).unwrap();
+    fs::remove_file(dir.join("CURRENT")).unwrap();
+    let names = |dir: &Path| {
+        files(dir).iter().map(|file| file.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = names(&dir);
+    let (store, replies) = started(&dir);
+    assert_eq!(store.counts().set_aside, 1);
+    write(&store, &replies, 21..=22);
+    store.close();
+    assert_eq!((names(&aside(&dir, 1)), count(&dir)), (before, 2));
+    // Nothing is lost for whoever can mend it.
+    fs::write(aside(&dir, 1).join("CURRENT"), current).unwrap();
+    assert_eq!(count(&aside(&dir, 1)), 20);
+}
+
+#[test]
+fn a_panic_of_the_library_sets_the_database_aside_and_loses_no_operation() {
+    let place = place();
+    let dir = place.path().join("nodes");
+    let (store, replies) = started(&dir);
+    write(&store, &replies, 1..=100);
+    store.close();
+    drop(open(&dir).unwrap());
+    spoil(&file(&dir, ".ldb"));
+    let (store, replies) = started(&dir);
+    store.submit(OperationId(100), Operation::Expire).unwrap();
+    write(&store, &replies, 101..=110);
+    assert_eq!(store.counts().set_aside, 1);
+    store.close();
+    assert_eq!(count(&dir), 10);
+    let error = check(&aside(&dir, 1)).unwrap().error;
+    assert!(matches!(error, Some(StoreError::Damaged(Damage::Library))), "{error:?}");
+}
+
+#[test]
+fn damaged_values_are_passed_over_and_counted() {
+    let place = place();
+    let key = SecretKey::from_bytes(&[7; 32]).unwrap();
+    let ip = IpAddr::from([20, 0, 0, 1]);
+    let record = RecordBuilder::new(3).ip(ip).udp(30303).sign(&key).unwrap();
+    let contact = Contact::from_record(Arc::new(record));
+    let now = Clock::start().now().unix;
+    let pong = |id| Operation::PutTimes {
+        id,
+        ip,
+        last_ping: None,
+        last_pong: Some(now),
+        find_failures: None,
+    };
+    let other = NodeId::new([0xa0; 32]);
+    let (store, replies) = started(place.path());
+    ask(&store, &replies, Operation::PutContact(contact.clone()));
+    ask(&store, &replies, pong(*contact.id()));
+    ask(&store, &replies, pong(other));
+    store.close();
+    let forged = contact.record().unwrap().as_rlp().to_vec();
+    open(place.path())
+        .unwrap()
+        .write(&[
+            (Key::Record(other).encode(), Some(forged)),
+            (Key::Record(NodeId::new([0x50; 32])).encode(), Some(b"no record".to_vec())),
+            (Key::Item(node(3), ip, Field::LastPong).encode(), Some(vec![0x80])),
+            (Key::LocalSequence(node(4)).encode(), Some(vec![0xff; 20])),
+        ])
+        .unwrap();
+    let (store, replies) = started(place.path());
+    let opened = ask(&store, &replies, Operation::Open { local: node(4) });
+    let Reply::Opened { sequence: None, bonds } = opened else { panic!("{opened:?}") };
+    assert_eq!(bonds.len(), 2);
+    assert_eq!((store.counts().skipped.records, store.counts().skipped.numbers), (0, 2));
+    let seeds = Operation::Seeds { count: 30, max_age: Duration::from_secs(60), draw: [1; 32] };
+    assert_eq!(ask(&store, &replies, seeds), Reply::Seeds(vec![contact]));
+    assert!(store.counts().skipped.records >= 2, "{:?}", store.counts());
+    assert_eq!(store.counts().set_aside, 0);
+    store.close();
+    let report = check(place.path()).unwrap();
+    assert!(report.error.is_none());
+    assert_eq!((report.skipped.records, report.skipped.numbers, report.nodes), (2, 2, 3));
+}
+
+#[test]
+fn a_sweep_forgets_on_disk_what_has_not_answered_for_a_day() {
+    let place = place();
+    let (store, replies) = started(place.path());
+    let now = Clock::start().now().unix.as_secs();
+    let day = limits::STORED_LIFE.as_secs();
+    for number in 0..1000 {
+        let age = if number % 10 == 0 { day - 600 } else { day + 600 };
+        let operation = Operation::PutTimes {
+            id: node(number),
+            ip: IpAddr::from([20, 0, 0, 1]),
+            last_ping: Some(UnixTime::from_secs(now)),
+            last_pong: Some(UnixTime::from_secs(now - age)),
+            find_failures: Some(1),
+        };
+        store.submit(OperationId(number), operation).unwrap();
+    }
+    ask(&store, &replies, Operation::Expire);
+    store.close();
+    assert_eq!(count(place.path()), 100 * 3);
+}
+
+#[test]
+fn what_was_swept_stays_forgotten_after_a_restart() {
+    let place = place();
+    let old = Key::Item(node(1), IpAddr::from([20, 0, 0, 1]), Field::LastPong).encode();
+    open(place.path()).unwrap().write(&[(old, Some(encode_signed(1_000_000)))]).unwrap();
+    let (store, replies) = started(place.path());
+    ask(&store, &replies, Operation::Expire);
     store.close();
     started(place.path()).0.close();
-}
-
-/// Runs a test of this file again, in a process where the system refuses
-/// something. `false` where it cannot be made to.
-fn again_in(wrapper: &[&str], test: &str) -> bool {
-    let program = std::env::current_exe().unwrap();
-    let wrapped = |command: &[&str]| {
-        let mut child = Command::new(wrapper[0]);
-        child.args(&wrapper[1..]).args(command);
-        child.env("STORE_TEST", test);
-        child.output()
-    };
-    if !wrapped(&["true"]).is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped, cannot: {wrapper:?}");
-        return false;
-    }
-    let name = format!("store::worker::tests::{test}");
-    let program = program.to_str().unwrap();
-    let output = wrapped(&[program, "--exact", &name, "--nocapture"]).unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    print!("{text}");
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
-    true
-}
-
-fn is_inside(test: &str) -> bool {
-    std::env::var("STORE_TEST").is_ok_and(|inside| inside == test)
-}
-
-fn run(command: &str, arguments: &[&str]) {
-    assert!(Command::new(command).args(arguments).status().unwrap().success());
-}
-
-const NAMESPACE: &[&str] = &["unshare", "--mount"];
-
-#[test]
-fn a_directory_that_may_only_be_read_is_refused_and_left_alone() {
-    const TEST: &str = "a_directory_that_may_only_be_read_is_refused_and_left_alone";
-    if !is_inside(TEST) {
-        again_in(NAMESPACE, TEST);
-        return;
-    }
-    let place = place();
-    let dir = place.path();
-    run("mount", &["-t", "tmpfs", "none", dir.to_str().unwrap()]);
-    let (store, replies) = started(dir);
-    write(&store, &replies, 1..=20);
-    store.close();
-    run("mount", &["-o", "remount,ro", dir.to_str().unwrap()]);
-    let before = files(dir);
-    let error = Store::open(dir, |_, _| {}).unwrap_err();
-    assert!(matches!(error, StoreError::ReadOnly(_)), "{error:?}");
-    assert_eq!(files(dir), before);
-    // It can be looked at all the same.
-    assert_eq!((check(dir).unwrap().entries, count(dir)), (21, 20));
-    run("umount", &[dir.to_str().unwrap()]);
-}
-
-#[test]
-#[cfg(unix)]
-fn a_directory_that_is_somebody_else_s_is_refused() {
-    use std::os::unix::fs::PermissionsExt as _;
-    const TEST: &str = "a_directory_that_is_somebody_else_s_is_refused";
-    let place = place();
-    let dir = place.path();
-    let mode = |mode| fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
-    let (store, replies) = started(dir);
-    write(&store, &replies, 1..=20);
-    store.close();
-    mode(0o000);
-    let may = fs::read_dir(dir).is_ok();
-    if may && !is_inside(TEST) {
-        // The superuser, whom it takes more to refuse.
-        mode(0o700);
-        again_in(&["setpriv", "--bounding-set=-dac_override,-dac_read_search"], TEST);
-        return;
-    }
-    assert!(!may);
-    for bits in [0o000, 0o500] {
-        mode(bits);
-        fs::set_permissions(dir, fs::Permissions::from_mode(bits)).unwrap();
-        let error = Store::open(dir, |_, _| {}).unwrap_err();
-        assert!(matches!(error, StoreError::ReadOnly(_)), "{bits:o}: {error:?}");
-    }
-    mode(0o700);
-    assert_eq!(count(dir), 20);
-    assert!(!aside(dir, 1).exists());
-}
-
-#[test]
-fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    const TEST: &str = "a_full_disk_loses_nothing_that_was_acknowledged";
-    if !is_inside(TEST) {
-        again_in(NAMESPACE, TEST);
-        return;
-    }
-    let place = place();
-    let disk = place.path().to_str().unwrap();
-    let dir = place.path().join("nodes");
-    run("mount", &["-t", "tmpfs", "-o", "size=1m", "none", disk]);
-    let (store, replies) = started(&dir);
-    let (mut number, mut acknowledged, mut full) = (0, Vec::new(), 0);
-    // It becomes full, again and again, wherever it may be within a log, a
-    // table, a manifest or CURRENT, and then larger.
-    for size in (1100..6000).step_by(350) {
-        loop {
-            number += 1;
-            store.submit(OperationId(number), times(number)).unwrap();
-            match replies.recv_timeout(LIMIT).unwrap().1 {
-                Reply::Written { .. } => acknowledged.push(number),
-                Reply::Failed { .. } => break full += 1,
-                other => panic!("{other:?}"),
-            }
-        }
-        run("mount", &["-o", &format!("remount,size={size}k"), disk]);
-        thread::sleep(limits::STORE_RETRY / 50);
-    }
-    let counts = store.counts();
-    assert_eq!((counts.set_aside, counts.failed), (0, full), "{counts:?}");
-    store.close();
-    run("mount", &["-o", "remount,size=100m", disk]);
-    let mut found = std::collections::BTreeSet::new();
-    dump(&dir, |(key, _)| {
-        if let Some(id) = key.strip_prefix(b"n:") {
-            found.insert(u64::from_be_bytes(id[..8].try_into().unwrap()));
-        }
-    })
-    .unwrap();
-    let lost = acknowledged.iter().filter(|number| !found.contains(number)).count();
-    println!("{} acknowledged, {lost} lost, {full} times full", acknowledged.len());
-    assert_eq!(lost, 0);
-    run("umount", &[disk]);
+    assert_eq!(count(place.path()), 0);
 }

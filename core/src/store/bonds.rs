@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 
 use super::key_value::scan;
 use super::keys::{self, Field, Key};
-use super::values::{ValueError, decode_signed, decode_time};
+use super::values::{decode_count, decode_time};
 use super::{KeyValue, Skipped, StoredBond};
 use crate::identity::NodeId;
 use crate::limits;
@@ -51,9 +51,7 @@ fn read(bond: &mut StoredBond, skipped: &mut Skipped, field: Field, value: &[u8]
         Field::LastPing => bond.last_ping = skipped.number(decode_time(value)),
         Field::LastPong => bond.last_pong = skipped.number(decode_time(value)),
         Field::FindFailures => {
-            let number = decode_signed(value);
-            let number = number.and_then(|n| u32::try_from(n).map_err(|_| ValueError::Overflow));
-            bond.find_failures = skipped.number(number).unwrap_or(0);
+            bond.find_failures = skipped.number(decode_count(value)).unwrap_or(0);
         }
     }
 }

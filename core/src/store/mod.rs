@@ -30,8 +30,8 @@ pub use memory::MemoryStore;
 pub use operation::{Operation, OperationId, Reply, StoreCounts, StoredBond};
 pub use skipped::Skipped;
 pub use values::{
-    StoredRecord, VERSION, ValueError, decode_signed, decode_time, decode_unsigned, encode_contact,
-    encode_signed, encode_unsigned,
+    StoredRecord, VERSION, Value, ValueError, decode_count, decode_signed, decode_time,
+    decode_unsigned, encode_contact, encode_signed, encode_unsigned,
 };
 
 #[cfg(test)]

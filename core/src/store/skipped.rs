@@ -1,6 +1,6 @@
 //! Values that were passed over.
 
-use super::ValueError;
+use super::{Key, Value, ValueError};
 
 /// Values that were passed over since they are not what geth or we write; each
 /// as often as it was met. The counters saturate.
@@ -21,6 +21,12 @@ impl Skipped {
     /// Whether nothing was passed over.
     pub const fn is_none(&self) -> bool {
         self.records == 0 && self.numbers == 0
+    }
+
+    /// Reads a value, or counts it.
+    pub fn value(&mut self, key: &Key, bytes: &[u8]) -> Option<Value> {
+        let value = Value::decode(key, bytes);
+        if matches!(key, Key::Record(_)) { self.record(value) } else { self.number(value) }
     }
 
     /// The number, or `None` and one more.

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
+use super::{Field, Key};
 use crate::identity::{
     Contact, Endpoint, Enode, NodeId, RecordBuilder, RecordError, UnverifiedRecord,
 };
@@ -64,6 +65,11 @@ pub fn decode_signed(bytes: &[u8]) -> Result<i64, ValueError> {
 pub fn decode_time(bytes: &[u8]) -> Result<UnixTime, ValueError> {
     let seconds = u64::try_from(decode_signed(bytes)?).map_err(|_| ValueError::Overflow)?;
     Ok(UnixTime::from_secs(seconds))
+}
+
+/// Reads a count.
+pub fn decode_count(bytes: &[u8]) -> Result<u32, ValueError> {
+    u32::try_from(decode_signed(bytes)?).map_err(|_| ValueError::Overflow)
 }
 
 /// The bytes of a node: its record if it gave one, else geth's unsigned form.
@@ -130,6 +136,33 @@ impl StoredRecord {
         let Endpoint { ip, udp, tcp } = entries.endpoint();
         let contact = |ip: IpAddr| Contact::new(key, ip, udp, tcp);
         Ok(ip.map_or_else(|| Contact::from_enode(&Enode::incomplete(key)), contact))
+    }
+}
+
+/// A value, read as its key says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// The schema, a count, or a sequence number.
+    Number(u64),
+    /// When something came.
+    Time(UnixTime),
+    /// A node.
+    Node(Contact),
+}
+
+impl Value {
+    /// Reads the value of a key. Checks the signature of a record that has one.
+    pub fn decode(key: &Key, bytes: &[u8]) -> Result<Self, ValueError> {
+        match key {
+            Key::LocalSequence(_) | Key::Sequence(_) => decode_unsigned(bytes).map(Self::Number),
+            Key::Record(id) => StoredRecord::decode(bytes)?.contact(id).map(Self::Node),
+            Key::Item(_, _, Field::LastPing | Field::LastPong) => {
+                decode_time(bytes).map(Self::Time)
+            }
+            Key::Version | Key::Item(_, _, Field::FindFailures) | Key::FindFailuresV5(..) => {
+                decode_count(bytes).map(|count| Self::Number(count.into()))
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -124,7 +125,7 @@ fn read(folder: &Path) {
     store::dump(folder, |(key, value)| {
         let Some((id, rest)) = key.strip_prefix(b"n:").and_then(|key| key.split_at_checked(32))
         else {
-            return;
+            return ControlFlow::Continue(());
         };
         let known = nodes.entry(id.to_vec()).or_default();
         match rest.strip_prefix(b":v4:").and_then(|rest| rest.split_first_chunk::<16>()) {
@@ -135,6 +136,7 @@ fn read(folder: &Path) {
                 known.fields.insert((ip, field), varint(&value));
             }
         }
+        ControlFlow::Continue(())
     })
     .expect("a sound database");
     for (id, known) in &nodes {

@@ -28,7 +28,7 @@ async fn answer(node: Node) {
         println!("{} has come from {}", peer.hello().client_name, peer.address());
         let Some(chat) = peer.channel("chat") else { continue };
         while let Some(line) = chat.receive().await {
-            let line = String::from_utf8_lossy(&line.payload).to_uppercase();
+            let line = String::from_utf8_lossy(line.payload()).to_uppercase();
             if chat.send(0, line).await.is_err() {
                 break;
             }
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for line in ["good morning", "is anybody there?"] {
             chat.send(0, line).await?;
             let answer = chat.receive().await.ok_or("bob has gone")?;
-            println!("{line} -> {}", String::from_utf8_lossy(&answer.payload));
+            println!("{line} -> {}", String::from_utf8_lossy(answer.payload()));
         }
         ann.stop().await?;
         bob.stop().await?;

@@ -234,7 +234,7 @@ impl Connection {
 
     fn deliver(&mut self) -> bool {
         let Some(message) = self.undelivered.take() else { return false };
-        let size = message.payload.len();
+        let size = message.payload().len();
         match self.end.deliver(message) {
             Ok(()) => {
                 self.moved += size;

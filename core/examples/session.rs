@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         to_send[me].push_back(shared.message(0, 0, "how are you?".into())?);
                     }
                     Output::Message(message) => {
-                        println!("{me}: {:?}, with code {}", message.payload, message.code);
+                        println!("{me}: {:?}, with code {}", message.payload(), message.code());
                         answers[me].push_back(Input::Delivered);
                         messages += 1;
                     }

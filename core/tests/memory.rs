@@ -88,6 +88,12 @@ fn local(number: u64) -> Arc<Local> {
     Arc::new(Local::new(key, "devp2p-rs/memory", Greeting::Offer(offer.unwrap())).unwrap())
 }
 
+/// A message of the first capability.
+fn message(code: u64, payload: Bytes) -> Message {
+    let offer = LocalCapabilities::new([LocalCapability::new("eth", 69, 18)]).unwrap();
+    offer.shared_with(&[Capability::new("eth", 69)]).message(0, code, payload).unwrap()
+}
+
 /// One session and its buffers.
 struct Side {
     session: Session,
@@ -170,7 +176,7 @@ fn exchanged(seed: u64, sizes: &[usize]) -> [Side; 2] {
     for size in sizes {
         for side in &mut sides {
             let payload = noise(*size).into();
-            side.to_send.push_back(Message { capability: 0, code: 1, payload });
+            side.to_send.push_back(message(1, payload));
         }
         run(&mut sides);
     }
@@ -307,7 +313,7 @@ fn a_session_sends_a_message_with_one_allocation_where_nothing_is_compressed() {
     let (mut side, mut codec) = with_peer(4);
     for size in [32, 1024, 16 * 1024, 1 << 20] {
         let payload = Bytes::from(noise(size));
-        let mut queue = VecDeque::from([Message { capability: 0, code: 0, payload }]);
+        let mut queue = VecDeque::from([message(0, payload)]);
         let (written, cost) = cost(|| {
             side.session.handle(Now::ZERO, Input::Send(&mut queue));
             side.session.poll_output()
@@ -330,7 +336,9 @@ fn a_session_receives_a_message_with_one_copy_where_nothing_is_compressed() {
         side.session.handle(Now::ZERO, Input::Received(&mut received));
         side.session.poll_output()
     });
-    assert!(matches!(message, Some(Output::Message(message)) if message.payload == noise(1 << 20)));
+    assert!(
+        matches!(message, Some(Output::Message(message)) if *message.payload() == noise(1 << 20))
+    );
     assert!(cost.allocations <= 2 && cost.peak <= (1 << 20) + 64, "{cost:?}");
 }
 

@@ -173,8 +173,8 @@ impl End {
         assert!(self.queue.iter().eq(&before[count..]), "messages were taken out of order");
         let (taken, shared) = (before.into_iter().take(count), self.ready.as_ref());
         let fits = |message: &Message| {
-            let shared = shared.and_then(|(_, shared)| shared.get(message.capability));
-            shared.is_some_and(|shared| message.code < shared.length)
+            let shared = shared.and_then(|(_, shared)| shared.get(message.capability()));
+            shared.is_some_and(|shared| message.code() < shared.length)
         };
         let (good, bad): (Vec<_>, Vec<_>) = taken.partition(fits);
         let counted = self.session().counters().misaddressed - misaddressed;
@@ -295,9 +295,9 @@ impl End {
         assert!(self.admitted, "a message before the second admission");
         assert!(!self.undelivered, "a message before the last one was delivered");
         let (_, shared) = self.ready.as_ref().expect("a message before ready");
-        let capability = shared.get(message.capability).expect("a message of no capability");
-        assert!(message.code < capability.length, "a code beyond the capability's");
-        assert!(message.payload.len() <= limits::MESSAGE, "a message beyond the limit");
+        let capability = shared.get(message.capability()).expect("a message of no capability");
+        assert!(message.code() < capability.length, "a code beyond the capability's");
+        assert!(message.payload().len() <= limits::MESSAGE, "a message beyond the limit");
         self.undelivered = true;
         self.messages.push(message);
     }

@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 use std::sync::OnceLock;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use devp2p_core::crypto::{PublicKey, SecretKey};
 use devp2p_core::entropy::Seed;
-use devp2p_core::p2p::{LocalCapabilities, LocalCapability};
+use devp2p_core::p2p::{Capability, LocalCapabilities, LocalCapability, Message, Shared};
 use devp2p_core::rlpx::ecies;
 use devp2p_core::session::{Greeting, Local};
 
@@ -70,6 +70,19 @@ pub fn local(offer: Offer) -> Arc<Local> {
         Arc::new(Local::new(secret(number), "fuzz/1", greeting).expect("a short name"))
     };
     Arc::clone(LOCALS[slot].get_or_init(make))
+}
+
+/// A message as a connection of another peer's may have made it: of one of
+/// eight capabilities, with any code but the last there is.
+pub fn message(capability: usize, code: u64, payload: Bytes) -> Option<Message> {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let offer = names.map(|name| LocalCapability::new(name, 1, u64::MAX));
+        let both = names.map(|name| Capability::new(name, 1));
+        LocalCapabilities::new(offer).expect("a good offer").shared_with(&both)
+    });
+    shared.message(capability, code, payload).ok()
 }
 
 /// `plaintext` sealed for `to`, the same each time.

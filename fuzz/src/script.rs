@@ -23,7 +23,7 @@
 //!         script.flow();
 //!         for message in script.end.messages.drain(..) {
 //!             // Here comes your handler. It must not panic.
-//!             assert_eq!(message.payload, payload);
+//!             assert_eq!(message.payload(), &payload);
 //!         }
 //!         script.end.settle();
 //!     }
@@ -34,7 +34,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use devp2p_core::p2p::{DisconnectReason, Hello, Message};
+use devp2p_core::p2p::{DisconnectReason, Hello};
 use devp2p_core::session::{Command, Lost};
 
 use crate::end::End;
@@ -321,7 +321,7 @@ impl Script {
             let (capability, code) = (usize::from(tape.choice(5)), tape.number());
             let payload = Bytes::from(tape.payload());
             self.bytes += payload.len();
-            self.end.queue.push_back(Message { capability, code, payload });
+            self.end.queue.extend(keys::message(capability, code, payload));
         }
         self.end.send();
     }

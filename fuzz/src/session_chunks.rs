@@ -92,7 +92,7 @@ fn digest<'a>(role: Role, offer: Offer, pieces: impl Iterator<Item = &'a [u8]>) 
     let messages: Vec<_> = end
         .messages
         .iter()
-        .map(|message| (message.capability, message.code, sum(&message.payload)))
+        .map(|message| (message.capability(), message.code(), sum(message.payload())))
         .collect();
     let mut counters = end.session().counters();
     if end.closed.is_some() {

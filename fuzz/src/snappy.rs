@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use devp2p_core::limits;
-use devp2p_core::p2p::{CompressionError, Message};
+use devp2p_core::p2p::CompressionError;
 use devp2p_core::session::SessionError;
 
-use crate::keys::Offer;
+use crate::keys::{self, Offer};
 use crate::script::{Role, Script};
 use crate::tape::Tape;
 
@@ -41,7 +41,7 @@ fn unpack(script: &mut Script, block: &[u8]) {
     script.say(CODE, block);
     script.flow();
     let got = match (script.end.messages.pop(), script.end.closed) {
-        (Some(message), None) => Ok(message.payload.to_vec()),
+        (Some(message), None) => Ok(message.payload().to_vec()),
         (None, Some(SessionError::Compression(error))) => Err(error),
         other => panic!("neither a message nor a bad block: {other:?}"),
     };
@@ -51,7 +51,7 @@ fn unpack(script: &mut Script, block: &[u8]) {
 fn pack(script: &mut Script, payload: &[u8]) {
     let payload = Bytes::copy_from_slice(payload);
     let heard = script.heard.len();
-    script.end.queue.push_back(Message { capability: 0, code: 0, payload: payload.clone() });
+    script.end.queue.extend(keys::message(0, 0, payload.clone()));
     script.end.send();
     script.listen();
     let (code, block) = &script.heard[heard];

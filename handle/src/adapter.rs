@@ -187,7 +187,7 @@ impl ConnectionEnd {
     /// is no room: try again after [`ConnectionEnd::poll_work`] was ready.
     pub fn deliver(&self, message: Message) -> Result<(), Message> {
         let Some(peer) = &self.peer else { return Ok(()) };
-        let Some(queue) = peer.inbound.get(message.capability) else { return Ok(()) };
+        let Some(queue) = peer.inbound.get(message.capability()) else { return Ok(()) };
         match queue.try_push(message) {
             Ok(()) | Err(Refused::Closed) => Ok(()),
             Err(Refused::Full(message)) => Err(message),
@@ -197,7 +197,7 @@ impl ConnectionEnd {
     /// Hands over the last message, room or not: the connection ends, and what
     /// had been received before can still be read.
     pub fn deliver_last(&self, message: Message) {
-        let queue = self.peer.as_ref().and_then(|peer| peer.inbound.get(message.capability));
+        let queue = self.peer.as_ref().and_then(|peer| peer.inbound.get(message.capability()));
         if let Some(queue) = queue {
             queue.push_last(message);
         }

@@ -204,7 +204,7 @@ impl Channel {
         let message = self.message(code, payload.into())?;
         let inner = self.peer.inner();
         inner.outbound.try_push(message).map_err(|refused| match refused {
-            Refused::Full(message) => SendError::Full(message.payload),
+            Refused::Full(message) => SendError::Full(message.into_payload()),
             Refused::Closed => self.ended(),
         })?;
         inner.control.wake();

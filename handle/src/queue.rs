@@ -39,7 +39,7 @@ impl State {
     }
 
     fn push(&mut self, message: Message) {
-        self.bytes += message.payload.len();
+        self.bytes += message.payload().len();
         self.messages.push_back(message);
     }
 }
@@ -116,7 +116,7 @@ impl Queue {
         let Some(message) = state.messages.pop_front() else {
             return Err(if state.closed { Empty::Forever } else { Empty::Now });
         };
-        state.bytes -= message.payload.len();
+        state.bytes -= message.payload().len();
         let more = !state.messages.is_empty();
         drop(state);
         self.room.notify(1);
@@ -163,7 +163,7 @@ impl Queue {
         }
         state.messages = messages;
         state.lent = 0;
-        state.bytes = state.messages.iter().map(|message| message.payload.len()).sum();
+        state.bytes = state.messages.iter().map(|message| message.payload().len()).sum();
         drop(state);
         self.room.notify(1);
     }

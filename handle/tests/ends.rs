@@ -60,7 +60,9 @@ fn admitted() -> (ConnectionEnd, Peer) {
 }
 
 fn message(code: u64) -> Message {
-    Message { capability: 0, code, payload: b"payload".as_slice().into() }
+    let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, u64::MAX)]).unwrap();
+    let shared = offer.shared_with(&[Capability::new("echo", 1)]);
+    shared.message(0, code, b"payload".as_slice().into()).unwrap()
 }
 
 fn failed() -> Event {
@@ -201,7 +203,7 @@ fn what_found_no_room_can_be_read_after_the_end() {
         end.deliver_last(held);
         end.closed(SessionError::Remote(DisconnectReason::Requested));
         for code in 0..=most {
-            assert_eq!(channel.receive().await.map(|message| message.code), Some(code));
+            assert_eq!(channel.receive().await.map(|message| message.code()), Some(code));
         }
         assert_eq!(channel.receive().await, None);
     });
@@ -324,7 +326,7 @@ fn no_room_made_by_a_reader_is_missed() {
         let channel = peer.channel("echo").unwrap();
         block_on(async {
             for code in 0..MANY {
-                assert_eq!(channel.receive().await.map(|message| message.code), Some(code));
+                assert_eq!(channel.receive().await.map(|message| message.code()), Some(code));
             }
         });
         channel
@@ -361,7 +363,7 @@ fn who_waits_is_not_woken_for_nothing() {
         });
         let deliver = async { end.deliver(message(3)).unwrap() };
         let (received, ()) = zip(counted, deliver).await;
-        assert_eq!(received.map(|message| message.code), Some(3));
+        assert_eq!(received.map(|message| message.code()), Some(3));
     });
     assert_eq!(polls, 2);
 }

@@ -110,12 +110,12 @@ impl Party {
             Event::Message(message) => {
                 self.note(format_args!(
                     "message {} of {} bytes",
-                    message.code,
-                    message.payload.len()
+                    message.code(),
+                    message.payload().len()
                 ));
                 self.connection.delivered(Now::ZERO);
-                match (message.code, self.shared.clone()) {
-                    (0, Some(shared)) => self.say(&shared, 1, message.payload),
+                match (message.code(), self.shared.clone()) {
+                    (0, Some(shared)) => self.say(&shared, 1, message.into_payload()),
                     _ => {
                         let goodbye = Command::Disconnect(DisconnectReason::Quitting);
                         self.connection.command(Now::ZERO, goodbye);

@@ -98,17 +98,17 @@ impl Plan {
     async fn check(
         &self,
         channel: &Channel,
-        Message { code, payload, .. }: Message,
+        message: Message,
         sent: u64,
         answered: u64,
     ) -> Result<bool, Failure> {
-        if code == REPLY {
-            let right = answered < sent && payload == self.requests.get(answered);
+        if message.code() == REPLY {
+            let right = answered < sent && *message.payload() == self.requests.get(answered);
             return if right { Ok(true) } else { Err(Failure::WrongReply { number: answered }) };
         }
         // There are two codes. We have the capability as well, so the other
         // may ask us too.
-        match channel.send(REPLY, payload).await {
+        match channel.send(REPLY, message.into_payload()).await {
             Ok(()) => Ok(false),
             Err(_) => Err(ended(channel).await),
         }

@@ -102,7 +102,7 @@ async fn attend(peer: Peer, lines: Lines, json: bool) {
 async fn echo(channel: &Channel) {
     while let Some(message) = channel.receive().await {
         // A reply to what was never asked means nothing.
-        if message.code == REQUEST && channel.send(REPLY, message.payload).await.is_err() {
+        if message.code() == REQUEST && channel.send(REPLY, message.into_payload()).await.is_err() {
             return;
         }
     }

@@ -137,7 +137,7 @@ fn a_reply_that_differs_is_noticed() {
     let channel = peer.channel("echo").unwrap();
     let error = within(async {
         for number in 0..4 {
-            let mut payload = channel.receive().await.unwrap().payload.to_vec();
+            let mut payload = channel.receive().await.unwrap().payload().to_vec();
             payload[99] ^= u8::from(number == 3);
             channel.send(1, payload).await.unwrap();
         }
@@ -159,7 +159,7 @@ fn replies_in_another_order_are_noticed() {
         let first = channel.receive().await.unwrap();
         let second = channel.receive().await.unwrap();
         for message in [second, first] {
-            let _ = channel.send(1, message.payload).await;
+            let _ = channel.send(1, message.into_payload()).await;
         }
     });
     let complaint = program.end().complaint();

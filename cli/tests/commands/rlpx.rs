@@ -152,8 +152,8 @@ fn a_dialling_echo_answers_requests_too() {
         let request = channel.receive().await.unwrap();
         channel.send(0, "and you?").await.unwrap();
         let answer = channel.receive().await.unwrap();
-        assert_eq!((answer.code, &answer.payload[..]), (1, &b"and you?"[..]));
-        channel.send(1, request.payload).await.unwrap();
+        assert_eq!((answer.code(), &answer.payload()[..]), (1, &b"and you?"[..]));
+        channel.send(1, request.into_payload()).await.unwrap();
     });
     program.end().line();
 }

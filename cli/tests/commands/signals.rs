@@ -98,7 +98,7 @@ fn a_reader_who_dawdles_holds_up_no_peer_and_a_second_signal_ends_at_once() {
     let channel = peer.channel("echo").unwrap();
     within(async {
         channel.send(0, "hello").await.unwrap();
-        assert_eq!(&channel.receive().await.unwrap().payload[..], b"hello");
+        assert_eq!(&channel.receive().await.unwrap().payload()[..], b"hello");
     });
     program.signal("TERM");
     assert_eq!(within(peer.closed()), QUITTING);

@@ -194,15 +194,35 @@ impl Shared {
 
 /// A message of a capability, uncompressed.
 ///
-/// Received ones come from a session; ones to send from [`Shared::message`].
+/// Received ones come from a session; ones to send from [`Shared::message`],
+/// which checks them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
+    pub(crate) capability: usize,
+    pub(crate) code: u64,
+    pub(crate) payload: Bytes,
+}
+
+impl Message {
     /// Index of the capability in [`Shared`].
-    pub capability: usize,
+    pub const fn capability(&self) -> usize {
+        self.capability
+    }
+
     /// The code relative to the capability.
-    pub code: u64,
+    pub const fn code(&self) -> u64 {
+        self.code
+    }
+
     /// The payload: for most capabilities one RLP item.
-    pub payload: Bytes,
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The payload, without a copy.
+    pub fn into_payload(self) -> Bytes {
+        self.payload
+    }
 }
 
 #[cfg(test)]

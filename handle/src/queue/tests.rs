@@ -5,12 +5,16 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use bytes::Bytes;
+use devp2p_core::p2p::{Capability, LocalCapabilities, LocalCapability};
 use futures_lite::future::{block_on, poll_once};
 
 use super::*;
 
 fn message(code: u64, size: usize) -> Message {
-    Message { capability: 0, code, payload: Bytes::from(vec![0; size]) }
+    // Codes without end: a queue looks at sizes alone.
+    let offer = LocalCapabilities::new([LocalCapability::new("queue", 1, u64::MAX)]).unwrap();
+    let shared = offer.shared_with(&[Capability::new("queue", 1)]);
+    shared.message(0, code, Bytes::from(vec![0; size])).unwrap()
 }
 
 fn push(queue: &Queue, code: u64, size: usize) -> bool {
@@ -18,7 +22,7 @@ fn push(queue: &Queue, code: u64, size: usize) -> bool {
 }
 
 fn pop(queue: &Queue) -> Option<u64> {
-    queue.try_pop().ok().map(|(message, _)| message.code)
+    queue.try_pop().ok().map(|(message, _)| message.code())
 }
 
 #[test]
@@ -26,7 +30,7 @@ fn it_takes_as_many_messages_as_it_may_and_gives_them_in_order() {
     let queue = Queue::default();
     let most = limits::CHANNEL_MESSAGES as u64;
     assert!((0..most).all(|code| push(&queue, code, 0)));
-    assert!(matches!(queue.try_push(message(99, 0)), Err(Refused::Full(m)) if m.code == 99));
+    assert!(matches!(queue.try_push(message(99, 0)), Err(Refused::Full(m)) if m.code() == 99));
     assert_eq!(pop(&queue), Some(0));
     assert!(push(&queue, most, 0));
     assert!(!push(&queue, 99, 0));
@@ -65,13 +69,13 @@ fn what_is_lent_counts_until_it_is_taken() {
     queue.lend(|messages| {
         // Another thread looks in at this moment; it is not locked out.
         assert!(!push(&queue, 99, 0));
-        assert_eq!(messages.pop_front().map(|message| message.code), Some(0));
+        assert_eq!(messages.pop_front().map(|message| message.code()), Some(0));
     });
     assert!(push(&queue, 100, 0));
     assert!(!push(&queue, 101, 0));
     assert_eq!(pop(&queue), Some(1));
     queue.lend(|messages| {
-        let codes: Vec<u64> = messages.drain(..).map(|message| message.code).collect();
+        let codes: Vec<u64> = messages.drain(..).map(|message| message.code()).collect();
         let expected: Vec<u64> = (2..limits::CHANNEL_MESSAGES as u64).chain([100]).collect();
         assert_eq!(codes, expected);
         // What comes meanwhile comes behind.
@@ -100,7 +104,7 @@ fn a_closed_queue_takes_nothing_and_gives_what_it_has() {
     queue.close();
     assert!(matches!(queue.try_push(message(2, 0)), Err(Refused::Closed)));
     assert!(!block_on(queue.push(message(2, 0))));
-    assert_eq!(block_on(queue.pop()).map(|(message, _)| message.code), Some(1));
+    assert_eq!(block_on(queue.pop()).map(|(message, _)| message.code()), Some(1));
     assert!(block_on(queue.pop()).is_none());
 }
 
@@ -261,7 +265,7 @@ fn between_threads_nothing_is_lost_and_nobody_is_left_asleep() {
                         false => Some(block_on(queue.pop())),
                     };
                     match next {
-                        Some(Some((message, _))) => popped.push(message.code),
+                        Some(Some((message, _))) => popped.push(message.code()),
                         Some(None) => return popped,
                         None => thread::yield_now(),
                     }
@@ -302,7 +306,7 @@ fn what_is_lent_between_threads_comes_in_order_and_makes_room() {
         queue.lend(|messages| {
             // Not always all of them.
             for message in messages.drain(..messages.len().min(7)) {
-                assert_eq!(message.code, next);
+                assert_eq!(message.code(), next);
                 next += 1;
             }
         });

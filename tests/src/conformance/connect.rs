@@ -66,8 +66,8 @@ pub fn messages_of_every_size_arrive_byte_for_byte_in_both_directions<R: Runtime
                 let Some(message) = channel.receive().await else {
                     panic!("no {size} bytes: {:?}", channel.peer().end());
                 };
-                assert_eq!((message.code, message.payload.len()), (code, size));
-                assert!(message.payload == noise(salt + code, size), "{size} bytes differ");
+                assert_eq!((message.code(), message.payload().len()), (code, size));
+                assert!(*message.payload() == noise(salt + code, size), "{size} bytes differ");
             }
         };
         let there = future::zip(send(&near, 100), receive(&far, 100));
@@ -94,8 +94,8 @@ pub fn capabilities_of_one_connection_are_kept_apart<R: Runtime>() {
             let channel = pair.inbound.channel(name).unwrap();
             for round in 0..ROUNDS {
                 let message = channel.receive().await.unwrap();
-                assert_eq!(message.code, round % length);
-                assert_eq!(message.payload, text(name, round));
+                assert_eq!(message.code(), round % length);
+                assert_eq!(*message.payload(), text(name, round));
             }
         };
         let [alpha, beta, gamma] = NAMES;

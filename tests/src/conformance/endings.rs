@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use devp2p_core::identity::Enode;
 use devp2p_core::limits;
-use devp2p_core::p2p::DisconnectReason;
+use devp2p_core::p2p::{DisconnectReason, Message};
 use devp2p_core::session::{Lost, SessionError};
 use devp2p_handle::{Event, SendError};
 use futures_lite::future;
@@ -128,7 +128,7 @@ pub fn a_message_sent_just_before_a_disconnect_arrives<R: Runtime>() {
             drop((outbound, channel));
             let reader = inbound.channel(ECHO).unwrap();
             let message = rig.within("the last word", reader.receive()).await;
-            assert_eq!(message.map(|message| message.payload), Some(last_word), "time {time}");
+            assert_eq!(message.map(Message::into_payload), Some(last_word), "time {time}");
             assert_eq!(rig.within("end", reader.receive()).await, None);
             rig.quits(&inbound).await;
             let Event::Disconnected { .. } = rig.event(&acceptor).await else {
@@ -151,7 +151,7 @@ pub fn messages_from_before_the_end_can_be_read_after_it<R: Runtime>() {
         assert_eq!(rig.closed(&pair.inbound).await, ended);
         for number in 0..MESSAGES {
             let message = far.receive().await.expect("a message is lost");
-            assert!(message.payload == noise(number, 100), "not the message {number}");
+            assert!(*message.payload() == noise(number, 100), "not the message {number}");
         }
         assert_eq!(far.receive().await, None);
     });
@@ -174,7 +174,7 @@ pub fn a_message_for_which_there_was_no_room_can_be_read_after_the_end<R: Runtim
                 rig.closed(&pair.inbound).await;
                 let mut read = 0;
                 while let Some(message) = far.receive().await {
-                    assert!(message.payload == noise(read, 100), "not the message {read}");
+                    assert!(*message.payload() == noise(read, 100), "not the message {read}");
                     read += 1;
                 }
                 if read > ROOM {

@@ -89,7 +89,7 @@ pub fn a_slow_reader_stops_its_own_connection_and_no_other<R: Runtime>() {
         let reader = inbound.channel(ECHO).unwrap();
         for number in 0..sent + 100 {
             let message = rig.within("message", reader.receive()).await.unwrap();
-            assert!(message.payload == noise(number, SIZE), "not the message {number}");
+            assert!(*message.payload() == noise(number, SIZE), "not the message {number}");
         }
         assert_eq!((outbound.end(), inbound.end()), (None, None));
     });
@@ -115,7 +115,7 @@ pub fn a_peer_that_does_not_read_its_socket_stops_its_own_connection_and_no_othe
         let hears = thread::spawn(move || {
             for number in 0..sent + 100 {
                 let message = deaf.receive();
-                assert!(message.payload == noise(number, SIZE), "not the message {number}");
+                assert!(*message.payload() == noise(number, SIZE), "not the message {number}");
             }
         });
         rig.until("all messages", || hears.is_finished()).await;

@@ -192,7 +192,7 @@ impl<R: Runtime> Rig<R> {
         let channel = peer.channel(ECHO).unwrap();
         self.runtime.spawn(async move {
             while let Some(message) = channel.receive().await {
-                if channel.send(1, message.payload).await.is_err() {
+                if channel.send(1, message.into_payload()).await.is_err() {
                     break;
                 }
             }
@@ -204,8 +204,8 @@ impl<R: Runtime> Rig<R> {
         let payload = noise(number, size);
         self.within("send", channel.send(0, payload.clone())).await.unwrap();
         let answer = self.within("echo", channel.receive()).await.unwrap();
-        assert_eq!(answer.code, 1);
-        assert!(answer.payload == payload, "another payload came back");
+        assert_eq!(answer.code(), 1);
+        assert!(*answer.payload() == payload, "another payload came back");
     }
 
     /// Stops a node in good time.

@@ -60,7 +60,7 @@ fn admitted() -> (ConnectionEnd, Peer) {
 }
 
 fn message(code: u64) -> Message {
-    let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, 10_000)]).unwrap();
+    let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, u64::MAX)]).unwrap();
     let shared = offer.shared_with(&[Capability::new("echo", 1)]);
     shared.message(0, code, b"payload".as_slice().into()).unwrap()
 }

@@ -84,7 +84,8 @@ impl Discovery {
                     self.opened();
                 }
             }
-            Reply::Seeds(seeds) => {
+            // Before it is open nobody has asked for them.
+            Reply::Seeds(seeds) if self.upkeep.is_open() => {
                 for seed in seeds {
                     self.add_found(seed);
                 }
@@ -96,7 +97,7 @@ impl Discovery {
                 }
                 self.seeded();
             }
-            Reply::Written { .. } => {}
+            Reply::Seeds(_) | Reply::Written { .. } => {}
         }
     }
 

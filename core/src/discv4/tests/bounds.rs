@@ -1,13 +1,11 @@
-//! What an application asks and gives up again is still under way, and so is
-//! what a stranger is asked: it must fit what there is room for, come to its end,
-//! and keep nothing else from happening.
+//! What an application asks and gives up again is still under way: it must fit
+//! what there is room for, and keep nothing else from happening.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::harness::*;
-use crate::discv4::{Command, Kind, RequestId};
+use crate::discv4::{Command, RequestId};
 use crate::identity::Contact;
 use crate::limits;
 
@@ -54,18 +52,4 @@ fn questions_that_wait_for_a_ping_are_asked_though_others_took_their_room() {
     for stranger in &strangers {
         assert_eq!(lone.kinds_to(stranger.at).len(), 1, "it was asked");
     }
-}
-
-#[test]
-fn a_stranger_who_comes_while_the_store_opens_and_does_not_answer_is_given_up_in_time() {
-    let mut lone = Lone::new(1, |config| config.store = true);
-    let stranger = Stranger::new(1);
-    lone.hear(&stranger, &stranger.ping(lone.at, lone.now));
-    assert_eq!(
-        (lone.kinds_to(stranger.at), lone.look().pending()),
-        (vec![Kind::Pong, Kind::Ping], 1)
-    );
-    lone.wait(limits::REPLY_TIMEOUT);
-    assert_eq!(lone.look().pending(), 0);
-    assert!(lone.operations.len() == 1, "the store has not answered yet");
 }

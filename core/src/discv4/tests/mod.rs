@@ -4,4 +4,5 @@
 mod bounds;
 mod harness;
 mod network;
+mod opening;
 mod packets;

@@ -76,17 +76,15 @@ fn times(
 
 fn seeds(store: &mut MemoryStore, count: usize, draw: u8) -> Vec<Contact> {
     let operation = Operation::Seeds { count, max_age: limits::SEED_MAX_AGE, draw: [draw; 32] };
-    match apply(store, operation) {
-        Reply::Seeds(seeds) => seeds,
-        other => panic!("{other:?}"),
-    }
+    let reply = apply(store, operation);
+    let Reply::Seeds(seeds) = reply else { panic!("{reply:?}") };
+    seeds
 }
 
 fn opened(store: &mut MemoryStore) -> (Option<u64>, Vec<StoredBond>) {
-    match apply(store, Operation::Open { local: ID }) {
-        Reply::Opened { sequence, bonds } => (sequence, bonds),
-        other => panic!("{other:?}"),
-    }
+    let reply = apply(store, Operation::Open { local: ID });
+    let Reply::Opened { sequence, bonds } = reply else { panic!("{reply:?}") };
+    (sequence, bonds)
 }
 
 fn keys(store: &MemoryStore) -> Vec<Key> {

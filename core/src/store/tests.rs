@@ -76,14 +76,14 @@ fn times(
 
 fn seeds(store: &mut MemoryStore, count: usize, draw: u8) -> Vec<Contact> {
     let operation = Operation::Seeds { count, max_age: limits::SEED_MAX_AGE, draw: [draw; 32] };
-    let Reply::Seeds(seeds) = apply(store, operation) else { panic!("no seeds") };
+    let reply = apply(store, operation);
+    let Reply::Seeds(seeds) = reply else { panic!("{reply:?}") };
     seeds
 }
 
 fn opened(store: &mut MemoryStore) -> (Option<u64>, Vec<StoredBond>) {
-    let Reply::Opened { sequence, bonds } = apply(store, Operation::Open { local: ID }) else {
-        panic!("not opened")
-    };
+    let reply = apply(store, Operation::Open { local: ID });
+    let Reply::Opened { sequence, bonds } = reply else { panic!("{reply:?}") };
     (sequence, bonds)
 }
 

@@ -24,6 +24,8 @@ pub const HANDSHAKE_PADDING_SPREAD: u32 = 100;
 pub const FRAME: usize = 0xFF_FFFF;
 
 /// Largest message payload, uncompressed. EIP-706, geth: "message length >= 16MB".
+/// It must fit [`FRAME`] as well, with its code and as it is sent; geth ends
+/// the connection over one that does not.
 pub const MESSAGE: usize = 0xFF_FFFF;
 
 /// Largest payload before the hello has been read. geth `baseProtocolMaxMsgSize`.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use devp2p_core::error::Misuse;
 use devp2p_core::identity::NodeId;
+use devp2p_core::limits;
 use devp2p_core::p2p::{Capability, DisconnectReason};
 use devp2p_core::session::SessionError;
 use devp2p_handle::{Channel, Direction, SendError};
@@ -73,6 +74,27 @@ pub fn messages_of_every_size_arrive_byte_for_byte_in_both_directions<R: Runtime
         let there = future::zip(send(&near, 100), receive(&far, 100));
         let back = future::zip(send(&far, 200), receive(&near, 200));
         rig.within("all messages", future::zip(there, back)).await;
+    });
+}
+
+pub fn a_message_that_no_frame_holds_is_refused_and_the_connection_goes_on<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let pair = rig.pair(&[("bulk", 1, 8)]).await;
+        let (near, far) = pair.channels("bulk");
+        // Noise grows by compression.
+        let refused = rig.within("refusal", near.send(0, noise(1, limits::MESSAGE))).await;
+        assert_eq!(refused, Err(SendError::Misuse(Misuse::MessageTooLarge)));
+        assert_eq!(
+            near.try_send(0, noise(1, limits::MESSAGE)),
+            Err(SendError::Misuse(Misuse::MessageTooLarge))
+        );
+        let zeros = vec![0; limits::MESSAGE];
+        for payload in [zeros.into(), noise(2, limits::MESSAGE - 2048)] {
+            rig.within("send", near.send(0, payload.clone())).await.unwrap();
+            let message = rig.within("message", far.receive()).await.unwrap();
+            assert!(*message.payload() == payload, "another payload arrived");
+        }
+        assert_eq!((pair.outbound.end(), pair.inbound.end()), (None, None));
     });
 }
 

@@ -101,6 +101,7 @@ macro_rules! conformance {
             connect {
                 both_sides_see_who_the_other_is_and_what_both_have
                 messages_of_every_size_arrive_byte_for_byte_in_both_directions
+                a_message_that_no_frame_holds_is_refused_and_the_connection_goes_on
                 capabilities_of_one_connection_are_kept_apart
                 a_ping_measures_a_round_trip_for_everyone_who_asks
                 a_ping_ends_when_the_connection_does

@@ -1,5 +1,5 @@
 //! What an operating system offers a node, without async: clocks, randomness,
-//! the file that holds its key, a socket for datagrams, threads that verify, the node
+//! the file that holds its key, the look-up of names, a socket for datagrams, threads that verify, the node
 //! database.
 //!
 //! Everything here blocks for as long as the system takes, and serves every
@@ -8,6 +8,7 @@
 
 mod clock;
 mod entropy;
+mod names;
 pub mod nodekey;
 pub mod store;
 pub mod udp;
@@ -15,4 +16,5 @@ mod verifiers;
 
 pub use clock::Clock;
 pub use entropy::{EntropyError, seed};
+pub use names::look_up;
 pub use verifiers::Verifiers;

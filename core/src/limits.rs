@@ -109,6 +109,19 @@ pub const SOCKET_READ: usize = 64 * 1024;
 /// For a TCP connection to be made. geth `defaultDialTimeout`.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// For a host name to be looked up, waiting included. geth
+/// `dnsResolveHostname`.
+pub const NAME_LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Look-ups of host names under way, those included that nobody waits for any
+/// more: each has a thread until the system ends it. Ours.
+pub const NAME_LOOK_UPS: usize = 8;
+
+/// Addresses of one host name that are dialled, one after another. geth dials
+/// one. Ours: a name of this very machine may have one of each family, and a
+/// service listen at one of them.
+pub const NAME_ADDRESSES: usize = 4;
+
 /// Between two attempts to accept when the system refused one, for lack of
 /// file descriptors say. geth sleeps as long.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);

@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use devp2p_core::error::Misuse;
-use devp2p_core::identity::NodeId;
+use devp2p_core::identity::{Enode, HostName, NodeId};
 use devp2p_core::limits;
 use devp2p_core::p2p::{Capability, DisconnectReason};
 use devp2p_core::session::SessionError;
-use devp2p_handle::{Channel, Direction, SendError};
+use devp2p_handle::{Channel, DialError, Direction, SendError};
 use futures_lite::future;
 
 use super::Runtime;
@@ -49,6 +49,37 @@ pub fn both_sides_see_who_the_other_is_and_what_both_have<R: Runtime>() {
         assert_eq!(Some(outbound.address()), acceptor.address());
         assert!(inbound.address().ip().is_loopback());
         assert_ne!(Some(inbound.address()), dialler.address());
+    });
+}
+
+pub fn a_host_name_is_looked_up<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let (dialler, acceptor) = (rig.echo_node(), rig.echo_node());
+        let address = acceptor.address().unwrap();
+        let name = HostName::new("localhost").unwrap();
+        let enode = Enode::with_host_name(*acceptor.local().public(), name, address.port(), 0);
+        // More at once than are looked up at once: one is connected, all come back.
+        let mut dials = Vec::new();
+        for _ in 0..3 * limits::NAME_LOOK_UPS {
+            let (dialler, enode) = (dialler.clone(), enode.clone());
+            let (send, dialled) = async_channel::bounded(1);
+            rig.runtime.spawn(async move {
+                let _ = send.send(dialler.dial(&enode).await).await;
+            });
+            dials.push(dialled);
+        }
+        let mut connected = 0;
+        for dialled in dials {
+            match rig.within("dial", dialled.recv()).await.unwrap() {
+                Ok(peer) => {
+                    assert_eq!(peer.address(), address);
+                    connected += 1;
+                }
+                Err(DialError::Session(_)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(connected > 0);
     });
 }
 

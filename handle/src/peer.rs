@@ -188,7 +188,9 @@ impl Channel {
     /// Sends a message, waiting while the connection has too much to write.
     ///
     /// `code` is relative to the capability. Once this returns the message is
-    /// queued: that it arrived only an answer can tell.
+    /// queued: that it arrived only an answer can tell. One that no frame holds
+    /// is refused ([`SendError::Misuse`]) and the connection goes on; what the
+    /// bounds are [`Shared::message`] says.
     pub async fn send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
         let inner = self.peer.inner();

@@ -148,7 +148,8 @@ pub struct Counters {
     /// Messages of the base protocol that mean nothing (a second hello, say)
     /// and were dropped, as geth does.
     pub ignored: u64,
-    /// Messages to send that belonged to other capabilities and were dropped.
+    /// Messages to send that were made for another connection, do not fit this
+    /// one, and were dropped.
     pub misaddressed: u64,
 }
 
@@ -344,20 +345,22 @@ impl Session {
         Ok(())
     }
 
-    fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), SessionError> {
+    fn send(&mut self, messages: &mut VecDeque<Message>) {
         while self.wants_send()
             && let State::Open(open) = &mut self.state
             && let Some(message) = messages.pop_front()
         {
-            match open.link.wire_code(&message) {
-                Some(code) => {
-                    open.link.send(code, &message.payload, &mut self.out)?;
-                    self.counters.messages_sent += 1;
-                }
-                None => self.counters.misaddressed += 1,
+            let sent = open
+                .link
+                .wire_code(&message)
+                .is_some_and(|code| open.link.send(code, &message.payload, &mut self.out).is_ok());
+            if sent {
+                self.counters.messages_sent += 1;
+            } else {
+                // Made for another connection: its own check refused it.
+                self.counters.misaddressed += 1;
             }
         }
-        Ok(())
     }
 
     fn command(&mut self, command: Command) -> Result<(), SessionError> {
@@ -518,7 +521,7 @@ impl Open {
     fn ping(&mut self, now: Instant, out: &mut BytesMut) -> Result<(), SessionError> {
         // The oldest unanswered ping is the one whose pong comes next.
         self.ping_sent.get_or_insert(now);
-        self.link.send(crate::p2p::code::PING, &crate::p2p::EMPTY_LIST, out)
+        Ok(self.link.send(crate::p2p::code::PING, &crate::p2p::EMPTY_LIST, out)?)
     }
 }
 
@@ -544,7 +547,10 @@ impl Machine for Session {
                 Ok(())
             }
             Input::Command(command) => self.command(command),
-            Input::Send(messages) => self.send(messages),
+            Input::Send(messages) => {
+                self.send(messages);
+                Ok(())
+            }
             Input::Delivered => {
                 if let State::Open(open) = &mut self.state {
                     open.delivering = false;

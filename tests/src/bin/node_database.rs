@@ -177,7 +177,7 @@ fn start(folder: &Path) {
         match reply {
             Reply::Opened { sequence: found, bonds: all } => (sequence, bonds) = (found, all.len()),
             Reply::Seeds(nodes) => seeds = nodes.len(),
-            reply @ (Reply::Written { .. } | Reply::Failed { .. } | _) => eprintln!("{reply:?}"),
+            reply @ (Reply::Written { .. } | Reply::Failed { .. }) => eprintln!("{reply:?}"),
         }
     }
     println!("{}", serde_json::json!({"sequence": sequence, "bonds": bonds, "seeds": seeds}));
@@ -190,7 +190,7 @@ fn hammer(folder: &Path, from: u64) {
             let mut output = io::stdout().lock();
             writeln!(output, "{}", up_to.0).and_then(|()| output.flush()).expect("a reader");
         }
-        reply @ (Reply::Opened { .. } | Reply::Seeds(_) | Reply::Failed { .. } | _) => {
+        reply @ (Reply::Opened { .. } | Reply::Seeds(_) | Reply::Failed { .. }) => {
             eprintln!("{reply:?}");
         }
     };

@@ -118,11 +118,19 @@ impl Peer {
 
     /// The messages of the capability called `name`, if both sides have it.
     /// Several channels of one capability share its messages.
+    ///
+    /// Read every shared capability, or do not offer it: one whose messages
+    /// nobody takes fills its queue and then stops the whole connection, until
+    /// the other gives up.
     pub fn channel(&self, name: &str) -> Option<Channel> {
         self.shared().position(name).map(|index| Channel { peer: self.clone(), index })
     }
 
     /// Measures a round trip by a ping. `None` if the connection ended first.
+    ///
+    /// While [`limits::WRITE_BACKLOG`](devp2p_core::limits::WRITE_BACKLOG) bytes
+    /// wait to be written no ping joins them: this then waits for the answer to
+    /// the next of the regular pings, which come every 15 s.
     pub async fn ping(&self) -> Option<Duration> {
         let inner = self.inner();
         let before = inner.round_trip();

@@ -262,6 +262,7 @@ mod tests {
         for number in 0..1000 {
             bonds.ping(&id(number), A, Instant::ZERO);
             assert_eq!(bonds.found(&id(number), A, false, false), 1);
+            assert_eq!(bonds.found(&id(number), A, true, true), 0);
         }
         assert_eq!(bonds.len(), 0);
     }
@@ -279,6 +280,27 @@ mod tests {
         let kept = (0..400).filter(|number| bonds.of(&id(*number), A).was_proven()).count();
         assert!(kept >= 396, "{kept} of 400 are left");
         assert!(bonds.is_proven(&id(count * 3 - 1), A, now));
+        bonds.audit().unwrap();
+    }
+
+    #[test]
+    fn of_those_at_addresses_of_their_own_an_old_proof_goes_and_failures_take_no_room() {
+        let mut bonds = bonds();
+        let own = |number: u32| IpAddr::V4(Ipv4Addr::from_bits(0x2100_0000 + number));
+        let count = u32::try_from(limits::BONDS).unwrap();
+        let is_young = |number: &u32| number.wrapping_mul(0x9E37_79B9) >> 31 == 0;
+        let time = |number| Instant::from_secs(if is_young(&number) { 1000 } else { 1 });
+        for number in 0..count {
+            bonds.pong(&id(number), own(number), time(number), |_| false);
+        }
+        assert_eq!(bonds.found(&id(count), own(count), false, true), 1);
+        assert_eq!(bonds.len(), limits::BONDS);
+        for number in count..count + 500 {
+            bonds.pong(&id(number), own(number), Instant::from_secs(1000), |_| false);
+        }
+        let left = |number: &u32| bonds.of(&id(*number), own(*number)).was_proven();
+        let young: Vec<u32> = (0..count).filter(is_young).collect();
+        assert!(young.iter().filter(|number| left(number)).count() + 2 >= young.len());
         bonds.audit().unwrap();
     }
 

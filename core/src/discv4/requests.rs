@@ -316,6 +316,10 @@ mod tests {
         assert!(requests.pong(&id, at(2, 0).ip(), &[9; 32]).is_none());
         assert!(requests.pong(&id, ip, &[8; 32]).is_none());
         assert!(requests.pong(&id, ip, &[9; 31]).is_none());
+        let mut alike = [9; 32];
+        alike[31] = 8;
+        assert!(!requests.awaits(ip, Kind::Pong, &alike));
+        assert!(requests.pong(&id, ip, &alike).is_none());
         assert!(requests.record(&id, ip, &[9; 32]).is_none());
         assert!(requests.pong(&id, ip, &[9; 32]).is_some());
         assert!(requests.pong(&id, ip, &[9; 32]).is_none(), "a pong counts once");
@@ -344,6 +348,8 @@ mod tests {
         requests.insert(ping(1, at(1, 1), 2, 10));
         assert!(requests.pop_due(Instant::from_millis(500)).is_some());
         assert!(requests.ping_to(&id, at(1, 1)).is_some());
+        assert!(requests.ping_to(&id, at(1, 2)).is_none(), "another endpoint");
+        assert!(requests.ping_to(&NodeId::new([2; 32]), at(1, 1)).is_none());
         requests.audit().unwrap();
         assert!(requests.pong(&id, at(1, 1).ip(), &[2; 32]).is_some());
         assert!(requests.ping_to(&id, at(1, 1)).is_none());

@@ -12,7 +12,7 @@ use async_io::{Async, Timer};
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::driver::{self, Event};
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared as Capabilities};
-use devp2p_core::session::{Command, Lost, Session, SessionError};
+use devp2p_core::session::{Command, Lost, Phase, Session, SessionError};
 use devp2p_core::time::{Deadline, Instant, Now};
 use devp2p_handle::adapter::{Admitted, ConnectionEnd};
 use devp2p_handle::{Direction, Event as Happened, Failure, Peer};
@@ -185,6 +185,7 @@ impl Connection {
                 Event::Message(message) => self.undelivered = Some(message),
                 Event::RoundTrip(round_trip) => self.end.round_trip(round_trip),
                 Event::Closed(error) => {
+                    let error = truly(error, self.unwritable);
                     self.shared.events.count(&error);
                     return Turn::Closed(error);
                 }
@@ -339,6 +340,15 @@ impl Connection {
     }
 }
 
+/// Why a connection ended. Where nothing could be read after writing had failed,
+/// the session only saw that nothing was written any more.
+const fn truly(error: SessionError, unwritable: Option<Lost>) -> SessionError {
+    match (error, unwritable) {
+        (SessionError::TimedOut(Phase::Write), Some(how)) => SessionError::Lost(how),
+        (error, _) => error,
+    }
+}
+
 impl Outcome {
     fn command(self, admitted: Command) -> Command {
         match self {
@@ -356,3 +366,6 @@ impl Drop for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

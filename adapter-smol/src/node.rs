@@ -78,6 +78,7 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<No
         live: Mutex::new(BTreeMap::new()),
         gone: event(),
         pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
+        names: Arc::new(Semaphore::new(limits::NAME_LOOK_UPS)),
         events,
         executor: Arc::clone(executor),
     });
@@ -98,6 +99,8 @@ pub(crate) struct Shared {
     /// One notice for each connection that is gone: the queue holds one at most.
     gone: (Sender<()>, Receiver<()>),
     pending: Arc<Semaphore>,
+    /// Look-ups of names that may be under way.
+    names: Arc<Semaphore>,
     pub(crate) events: Events,
     executor: Arc<Executor<'static>>,
 }
@@ -233,8 +236,7 @@ impl Shared {
         enode: &Enode,
         end: ConnectionEnd,
     ) -> Result<(Box<Connection>, Peer), DialError> {
-        let address = enode.tcp_endpoint().ok_or(DialError::NoEndpoint)?;
-        let stream = crate::socket::connect(address, &end).await?;
+        let (stream, address) = self.connected(enode, &end).await?;
         let seed = lock(&self.seeds).draw();
         let now = self.clock.now();
         let session = Session::dial(Arc::clone(&self.local), *enode.public_key(), &seed, now);
@@ -244,6 +246,31 @@ impl Shared {
             Ok(peer) => Ok((connection, peer)),
             Err(failure) => Err(DialError::Session(failure.error)),
         }
+    }
+
+    /// A TCP connection to a node: to its address, or to the first that takes
+    /// it of those that its name has.
+    async fn connected(
+        &self,
+        enode: &Enode,
+        end: &ConnectionEnd,
+    ) -> Result<(Async<TcpStream>, SocketAddr), DialError> {
+        let addresses = match (enode.tcp_endpoint(), enode.host_name()) {
+            (Some(address), _) => vec![address],
+            (None, Some(name)) if enode.tcp() != 0 => {
+                crate::socket::look_up(name, enode.tcp(), &self.names, end).await?
+            }
+            (None, _) => Vec::new(),
+        };
+        let mut failed = DialError::NoEndpoint;
+        for address in addresses {
+            match crate::socket::connect(address, end).await {
+                Ok(stream) => return Ok((stream, address)),
+                Err(DialError::Stopped) => return Err(DialError::Stopped),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     /// A place among the living for a new connection.

@@ -1,11 +1,14 @@
-//! TCP as the system has it: listening, connecting, reading, writing.
+//! TCP as the system has it: listening, finding, connecting, reading, writing.
 
 use core::cell::RefCell;
 use core::net::SocketAddr;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 use async_io::{Async, Timer};
+use async_lock::Semaphore;
+use devp2p_core::identity::HostName;
 use devp2p_core::limits;
 use devp2p_core::session::Lost;
 use devp2p_handle::DialError;
@@ -37,15 +40,44 @@ pub(crate) async fn connect(
         Timer::after(limits::DIAL_TIMEOUT).await;
         Err(DialError::Connect(ErrorKind::TimedOut.into()))
     };
-    let stopped = async {
-        loop {
-            poll_fn(|cx| end.poll_work(cx)).await;
-            if end.next_command().is_some() {
-                return Err(DialError::Stopped);
-            }
+    or(stopped(end), or(connected, timed_out)).await
+}
+
+/// Looks a name up, unless the application stops it first. `slots` bounds how
+/// many are looked up at once.
+pub(crate) async fn look_up(
+    name: &HostName,
+    port: u16,
+    slots: &Arc<Semaphore>,
+    end: &ConnectionEnd,
+) -> Result<Vec<SocketAddr>, DialError> {
+    let looked_up = async {
+        let slot = slots.acquire_arc().await;
+        let (send, found) = async_channel::bounded(1);
+        let started = devp2p_host::look_up(name, port, move |addresses| {
+            let _ = send.try_send(addresses);
+            drop(slot);
+        });
+        match started {
+            Ok(()) => found.recv().await.unwrap_or_else(|_| Err(ErrorKind::Other.into())),
+            Err(error) => Err(error),
         }
     };
-    or(stopped, or(connected, timed_out)).await
+    let timed_out = async {
+        Timer::after(limits::NAME_LOOK_UP_TIMEOUT).await;
+        Err(ErrorKind::TimedOut.into())
+    };
+    let found = async { or(looked_up, timed_out).await.map_err(DialError::UnresolvedName) };
+    or(stopped(end), found).await
+}
+
+async fn stopped<T>(end: &ConnectionEnd) -> Result<T, DialError> {
+    loop {
+        poll_fn(|cx| end.poll_work(cx)).await;
+        if end.next_command().is_some() {
+            return Err(DialError::Stopped);
+        }
+    }
 }
 
 /// How a read or write went that must not wait.

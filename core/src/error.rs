@@ -61,7 +61,8 @@ impl From<alloy_rlp::Error> for DecodeError {
 pub enum Misuse {
     /// A message code at or beyond the capability's length.
     CodeOutOfRange,
-    /// A payload of more than [`limits::MESSAGE`](crate::limits::MESSAGE) bytes.
+    /// A payload of more than [`limits::MESSAGE`](crate::limits::MESSAGE) bytes,
+    /// or one that does not fit a frame once it is compressed.
     MessageTooLarge,
     /// More capabilities than [`limits::LOCAL_CAPABILITIES`](crate::limits::LOCAL_CAPABILITIES).
     TooManyCapabilities,

@@ -24,6 +24,8 @@ pub const HANDSHAKE_PADDING_SPREAD: u32 = 100;
 pub const FRAME: usize = 0xFF_FFFF;
 
 /// Largest message payload, uncompressed. EIP-706, geth: "message length >= 16MB".
+/// It must fit [`FRAME`] as well, with its code and as it is sent; geth ends
+/// the connection over one that does not.
 pub const MESSAGE: usize = 0xFF_FFFF;
 
 /// Largest payload before the hello has been read. geth `baseProtocolMaxMsgSize`.
@@ -106,6 +108,19 @@ pub const SOCKET_READ: usize = 64 * 1024;
 
 /// For a TCP connection to be made. geth `defaultDialTimeout`.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// For a host name to be looked up, waiting included. geth
+/// `dnsResolveHostname`.
+pub const NAME_LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Look-ups of host names under way, those included that nobody waits for any
+/// more: each has a thread until the system ends it. Ours.
+pub const NAME_LOOK_UPS: usize = 8;
+
+/// Addresses of one host name that are dialled, one after another. geth dials
+/// one. Ours: a name of this very machine may have one of each family, and a
+/// service listen at one of them.
+pub const NAME_ADDRESSES: usize = 4;
 
 /// Between two attempts to accept when the system refused one, for lack of
 /// file descriptors say. geth sleeps as long.

@@ -28,6 +28,9 @@ use sha2::{Digest as _, Sha256};
 use crate::time::{Deadline, Instant, Now};
 
 /// A state machine without I/O. See the [module](self) for the rules.
+///
+/// The enums of inputs and outputs are exhaustive by intent: a driver has an arm
+/// for each, and a new one must not compile until it has.
 pub trait Machine {
     /// What happens to it. Inputs may lend it buffers from which it takes.
     type Input<'a>;

@@ -1,4 +1,4 @@
-//! What a session costs in memory, counted by the allocator.
+//! What a session, a table and a store cost in memory, counted by the allocator.
 //!
 //! Counters are per thread, as tests run beside each other. A reallocation
 //! counts as an allocation with both blocks alive: the worst case.
@@ -8,6 +8,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
+use core::net::IpAddr;
 use std::alloc::System;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use devp2p_core::machine::Machine as _;
 use devp2p_core::p2p::{Capability, Hello, LocalCapabilities, LocalCapability, Message};
 use devp2p_core::rlpx::{FrameCodec, Initiator, Recipient, frame_length};
 use devp2p_core::session::{Command, Greeting, Input, Local, Output, Session, SessionError};
-use devp2p_core::time::Now;
+use devp2p_core::store::{MemoryStore, Operation, OperationId};
+use devp2p_core::time::{Now, UnixTime};
 
 struct Counting;
 
@@ -529,6 +531,42 @@ fn a_full_table_of_the_largest_records_weighs_at_most_a_third_of_a_mebibyte() {
     let weight = weight(table);
     println!("a full table: {weight} bytes");
     assert!(weight <= (1 << 20) / 3, "{weight} bytes");
+}
+
+#[test]
+fn a_large_store_is_opened_drawn_from_and_swept_in_little_memory() {
+    let now = UnixTime::from_secs(1_800_000_000);
+    let mut store = MemoryStore::new();
+    let mut put = |id: [u8; 32], ip: u32, age: u64| {
+        let at = Some(UnixTime::from_secs(now.as_secs() - age));
+        let times = Operation::PutTimes {
+            id: NodeId::new(id),
+            ip: IpAddr::V4(ip.into()),
+            last_ping: at,
+            last_pong: at,
+            find_failures: Some(1),
+        };
+        store.apply(OperationId(0), &times, now);
+    };
+    // Many nodes, and one that was seen at many addresses.
+    let mut ids = Seed::from_number(1).jitter();
+    for number in 0..50_000 {
+        put(ids.bytes(), number, if number % 2 == 0 { 90_000 } else { 600 });
+    }
+    for number in 0..50_000 {
+        put([0x77; 32], number, if number % 2 == 0 { 90_000 } else { 600 });
+    }
+    let before = store.entries().count();
+    assert_eq!(before, 300_000);
+    let local = NodeId::new([1; 32]);
+    let seeds = Operation::Seeds { count: 30, max_age: limits::SEED_MAX_AGE, draw: [2; 32] };
+    for operation in [Operation::Open { local }, seeds, Operation::Expire] {
+        let (_, cost) = cost(|| store.apply(OperationId(1), &operation, now));
+        println!("{operation:?}: {} bytes at most", cost.peak);
+        // 30 MB would be all of it.
+        assert!(cost.peak <= 2 << 20, "{operation:?}: {cost:?}");
+    }
+    assert_eq!(store.entries().count(), before / 2);
 }
 
 #[cfg(feature = "std")]

@@ -412,7 +412,7 @@ impl Story {
     }
 
     fn record(self, index: u8, sequence: u8) -> Self {
-        self.step(&[happen::REPLY, index, sequence])
+        self.step(&[happen::REPLY, index, sequence, 0])
     }
 
     fn neighbors(self, index: u8, nodes: &[u8]) -> Self {
@@ -465,6 +465,9 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     let bonded = |node| new(0).ping(node).pong(0, 1).milliseconds(600);
     write(bonded(3).find_node(3, 5).enr_request(3).ping(3));
     write(bonded(3).command(3, 3).step(&[9]).neighbors(0, &[1, 2, 4, 25, 26]).milliseconds(600));
+    let twelve = [1, 2, 4, 5, 6, 7, 8, 14, 15, 16, 17, 18];
+    let asked = bonded(3).command(3, 3).step(&[9]);
+    write(asked.neighbors(0, &twelve).neighbors(0, &twelve).neighbors(0, &[30]).seconds(1));
     write(bonded(3).command(3, 1).record(0, 1).command(3, 2).record(0, 1));
     // The same by one that is elsewhere, has not answered, or answers unasked.
     for source in [&[3][..], &[0x80 | 3, 1, 9], &[0xC0 | 3, 4]] {
@@ -497,6 +500,16 @@ fn discovery(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     // A node moves, and has a newer record, and then an older one.
     let moved = filled.clone().step(&[happen::PACKET, 0xC0 | 9, 33, 0, 20, 0, 1, 7]).pong(0, 7);
     write(moved.command(9, 1).pong(0, 7).record(0, 7).command(9, 1).record(0, 3).seconds(30));
+    // One that has shown to be alive is said to be elsewhere, by its record.
+    let mut living = new(1).meet(3).ping(3);
+    for _ in 0..12 {
+        living = living.milliseconds(300).pong(0, 1).pong(1, 1).pong(2, 1);
+    }
+    write(living.clone().find_node(3, 1).step(&[happen::STORED, 4, 0xC0, 33, 9]).find_node(3, 1));
+    for _ in 0..12 {
+        living = living.milliseconds(300).pong(0, 7).step(&[happen::REPLY, 0, 7, 33]);
+    }
+    write(living.find_node(3, 1));
     // Bootnodes that never answer; the wait for them, and the second one.
     write(new(7).seconds(1).seconds(100).seconds(10_000));
     for command in 0..9 {

@@ -246,7 +246,12 @@ impl World {
             Kind::Ping => pong(hash, tape.byte(), expiration, tape.number()),
             Kind::FindNode => neighbors(tape, expiration),
             Kind::EnrRequest => {
-                let record = RecordBuilder::new(tape.number()).ip(to.ip()).udp(to.port());
+                let sequence = tape.number();
+                let at = match tape.byte() {
+                    0 => to,
+                    moved => home(moved),
+                };
+                let record = RecordBuilder::new(sequence).ip(at.ip()).udp(at.port());
                 let Ok(record) = record.sign(&key(number)) else { return };
                 let record = record.as_rlp().to_vec();
                 Packet::EnrResponse(EnrResponse { request_hash: hash, record })

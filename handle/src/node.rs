@@ -119,7 +119,7 @@ impl Node {
 
     /// Connects to a node: TCP, both handshakes, both admissions.
     ///
-    /// A host name is not looked up. Dropping the future gives the attempt up.
+    /// A host name is looked up first. Dropping the future gives the attempt up.
     pub async fn dial(&self, enode: &Enode) -> Result<Peer, DialError> {
         let (answer, answered) = async_channel::bounded(1);
         let request = Request::Dial { enode: enode.clone(), answer };
@@ -159,8 +159,10 @@ impl core::error::Error for Stopped {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The URL has no address and TCP port to dial.
+    /// The URL has no address or name, or no TCP port, to dial.
     NoEndpoint,
+    /// No address was found for the URL's host name.
+    UnresolvedName(std::io::Error),
     /// No TCP connection came about.
     Connect(std::io::Error),
     /// It came about and ended before the peer was admitted.
@@ -173,6 +175,7 @@ impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoEndpoint => f.write_str("node has no TCP endpoint"),
+            Self::UnresolvedName(error) => write!(f, "cannot resolve host name: {error}"),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::Session(error) => error.fmt(f),
             Self::Stopped => Stopped.fmt(f),
@@ -183,7 +186,7 @@ impl fmt::Display for DialError {
 impl core::error::Error for DialError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Connect(error) => Some(error),
+            Self::UnresolvedName(error) | Self::Connect(error) => Some(error),
             Self::Session(error) => Some(error),
             Self::NoEndpoint | Self::Stopped => None,
         }

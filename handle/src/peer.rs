@@ -118,11 +118,19 @@ impl Peer {
 
     /// The messages of the capability called `name`, if both sides have it.
     /// Several channels of one capability share its messages.
+    ///
+    /// Read every shared capability, or do not offer it: one whose messages
+    /// nobody takes fills its queue and then stops the whole connection, until
+    /// the other gives up.
     pub fn channel(&self, name: &str) -> Option<Channel> {
         self.shared().position(name).map(|index| Channel { peer: self.clone(), index })
     }
 
     /// Measures a round trip by a ping. `None` if the connection ended first.
+    ///
+    /// While [`limits::WRITE_BACKLOG`](devp2p_core::limits::WRITE_BACKLOG) bytes
+    /// wait to be written no ping joins them: this then waits for the answer to
+    /// the next of the regular pings, which come every 15 s.
     pub async fn ping(&self) -> Option<Duration> {
         let inner = self.inner();
         let before = inner.round_trip();
@@ -188,7 +196,9 @@ impl Channel {
     /// Sends a message, waiting while the connection has too much to write.
     ///
     /// `code` is relative to the capability. Once this returns the message is
-    /// queued: that it arrived only an answer can tell.
+    /// queued: that it arrived only an answer can tell. One that no frame holds
+    /// is refused ([`SendError::Misuse`]) and the connection goes on; what the
+    /// bounds are [`Shared::message`] says.
     pub async fn send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
         let inner = self.peer.inner();

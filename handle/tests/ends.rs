@@ -60,7 +60,9 @@ fn admitted() -> (ConnectionEnd, Peer) {
 }
 
 fn message(code: u64) -> Message {
-    Message { capability: 0, code, payload: b"payload".as_slice().into() }
+    let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, u64::MAX)]).unwrap();
+    let shared = offer.shared_with(&[Capability::new("echo", 1)]);
+    shared.message(0, code, b"payload".as_slice().into()).unwrap()
 }
 
 fn failed() -> Event {

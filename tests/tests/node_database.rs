@@ -1,4 +1,5 @@
 //! The node database against `kill -9`, and against a directory that geth wrote.
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -10,8 +11,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use devp2p_core::entropy::Seed;
-use devp2p_core::identity::NodeId;
-use devp2p_core::store::{Operation, OperationId, Reply};
+use devp2p_core::identity::{Contact, NodeId};
+use devp2p_core::limits;
+use devp2p_core::store::{
+    Key, KeyValue as _, MemoryStore, Operation, OperationId, Reply, StoredBond, Value,
+};
+use devp2p_core::time::UnixTime;
 use devp2p_host::store;
 
 /// `KILLS=200 cargo test -p devp2p-tests --test node_database`
@@ -91,10 +96,13 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
 
 #[derive(serde::Deserialize)]
 struct Line {
+    node: Option<String>,
     id: Option<String>,
     record: Option<String>,
     ip: Option<IpAddr>,
+    ping: Option<u64>,
     pong: Option<u64>,
+    fails: Option<u32>,
     local: Option<String>,
     sequence: Option<u64>,
 }
@@ -140,7 +148,7 @@ fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
             known += 1;
         }
         if let (Some(local), Some(sequence)) = (line.local, line.sequence) {
-            let opened = open_as(&nodes, &bytes(&local));
+            let (opened, _) = start(&nodes, &bytes(&local));
             assert!(
                 matches!(opened, Reply::Opened { sequence: Some(found), .. } if found == sequence)
             );
@@ -149,8 +157,12 @@ fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
     assert_eq!(known, 60);
 }
 
-/// What a store says first; it works on a copy.
-fn open_as(nodes: &Path, local: &[u8]) -> Reply {
+/// All nodes, if they were drawn often enough.
+const SEEDS: Operation =
+    Operation::Seeds { count: 30, max_age: Duration::from_secs(u32::MAX as u64), draw: [3; 32] };
+
+/// What a store says first, and seeds; it works on a copy.
+fn start(nodes: &Path, local: &[u8]) -> (Reply, Reply) {
     let copy = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(nodes).unwrap() {
         let file = file.unwrap();
@@ -160,12 +172,75 @@ fn open_as(nodes: &Path, local: &[u8]) -> Reply {
     let store = store::Store::open(copy.path(), move |_, reply| send.send(reply).unwrap()).unwrap();
     let local = NodeId::new(local.try_into().unwrap());
     store.submit(OperationId(1), Operation::Open { local }).unwrap();
-    let age = Duration::from_secs(u64::from(u32::MAX));
-    let seeds = Operation::Seeds { count: 30, max_age: age, draw: [3; 32] };
-    store.submit(OperationId(2), seeds).unwrap();
+    store.submit(OperationId(2), SEEDS).unwrap();
     store.close();
     let opened = replies.recv().unwrap();
     let seeds = replies.recv().unwrap();
     assert!(matches!(&seeds, Reply::Seeds(seeds) if seeds.len() == 30), "{seeds:?}");
-    opened
+    (opened, seeds)
+}
+
+#[test]
+fn what_geth_wrote_means_the_same_in_memory_as_on_disk() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/nodedb");
+    let text = std::fs::read_to_string(vectors.join("nodes.json")).unwrap();
+    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (ours, nodes) = lines.split_last().unwrap();
+    let mut memory = MemoryStore::new();
+    let visit = |(key, value)| {
+        let Ok(()) = memory.write(&[(key, Some(value))]);
+        ControlFlow::Continue(())
+    };
+    store::dump(&vectors.join("nodes"), visit).unwrap();
+
+    // When geth wrote it, all its nodes had answered within the hour.
+    let now = UnixTime::from_secs(1_760_000_000);
+    let local = bytes(ours.local.as_ref().unwrap());
+    let id = NodeId::new(local.clone().try_into().unwrap());
+    let reply = memory.apply(OperationId(1), &Operation::Open { local: id }, now);
+    let Reply::Opened { sequence, bonds } = reply else { panic!("{reply:?}") };
+    assert_eq!(sequence, ours.sequence);
+    assert_eq!(bonds.len(), nodes.len());
+    for node in nodes {
+        let of_node = |bond: &&StoredBond| Some(bond.id.to_string()) == node.id;
+        let bond = bonds.iter().find(of_node).unwrap();
+        let pong = node.pong.map(UnixTime::from_secs);
+        assert_eq!((Some(bond.ip), bond.last_pong), (node.ip, pong));
+        assert_eq!(bond.last_ping.map(UnixTime::as_secs), node.ping);
+        assert_eq!(Some(bond.find_failures), node.fails);
+    }
+
+    let (_, on_disk) = start(&vectors.join("nodes"), &local);
+    assert_eq!(memory.apply(OperationId(2), &SEEDS, now), on_disk);
+    // Each is read as geth said, and so is each that is drawn.
+    let text = |contact: &Contact| {
+        contact.record().map_or_else(|| contact.to_string(), ToString::to_string)
+    };
+    let mut known = BTreeMap::new();
+    for (key, value) in memory.entries() {
+        if let Some(key @ Key::Record(id)) = Key::decode(key) {
+            let value = Value::decode(&key, value).unwrap();
+            let Value::Node(contact) = value else { panic!("{value:?}") };
+            known.insert(id, text(&contact));
+        }
+    }
+    assert_eq!(known.len(), nodes.len());
+    for node in nodes {
+        let id = NodeId::new(bytes(node.id.as_ref().unwrap()).try_into().unwrap());
+        assert_eq!(Some(&known[&id]), node.node.as_ref());
+    }
+    let mut drawn = BTreeSet::new();
+    for draw in 0..20 {
+        let seeds = Operation::Seeds { count: 30, max_age: limits::SEED_MAX_AGE, draw: [draw; 32] };
+        let reply = memory.apply(OperationId(3), &seeds, now);
+        let Reply::Seeds(seeds) = reply else { panic!("{reply:?}") };
+        assert!(seeds.iter().all(|seed| known[seed.id()] == text(seed)));
+        drawn.extend(seeds.iter().map(|seed| *seed.id()));
+    }
+    assert!(drawn.len() > 50, "{}", drawn.len());
+
+    let later = now.saturating_add(limits::STORED_LIFE + Duration::from_secs(1));
+    memory.apply(OperationId(4), &Operation::Expire, later);
+    assert_eq!(memory.entries().count(), 2, "our number and the version");
+    assert!(memory.skipped().is_none());
 }

@@ -144,6 +144,25 @@ fn a_panic_is_damage_and_nothing_is_written_after_it() {
 }
 
 #[test]
+fn after_a_file_has_failed_nothing_is_written() {
+    let place = place();
+    fill(&mut open(place.path()).unwrap(), 0..100);
+    let mut db = open(place.path()).unwrap();
+    db.sync = Sync::ByHand;
+    fill(&mut db, 100..103);
+    let table = fs::OpenOptions::new().write(true).open(file(place.path(), ".ldb")).unwrap();
+    table.set_len(table.metadata().unwrap().len() / 2).unwrap();
+    let before = files(place.path());
+    let error = db.seek(b"").unwrap_err();
+    assert!(matches!(error, StoreError::Damaged(Damage::Table(_))), "{error}");
+    assert!(matches!(db.write(&[put("a", "b")]), Err(StoreError::Broken)));
+    assert!(matches!(db.sync(), Err(StoreError::Broken)));
+    drop(db);
+    assert_eq!(files(place.path()), before);
+    assert_eq!(fs::metadata(file(place.path(), ".log")).unwrap().len(), 0);
+}
+
+#[test]
 fn a_panic_inside_the_library_is_damage() {
     let place = place();
     fill(&mut open(place.path()).unwrap(), 0..100);

@@ -1,10 +1,10 @@
 //! What the system refuses: to write, to find room, to share.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
@@ -25,11 +25,11 @@ fn another_store_has_it_already() {
 
 /// This program, to run one test of this file again in a process that `wrapper`
 /// starts; or `None` where the system has no such thing.
-fn again_in(wrapper: &[&str], test: &str) -> Option<Command> {
+fn again_in(wrapper: &[&str], test: &str, disk: &Path) -> Option<Command> {
     let wrapped = |command: &str| {
         let mut words = wrapper.iter().copied().chain([command]);
         let mut child = Command::new(words.next().unwrap());
-        child.args(words).env("STORE_TEST", test);
+        child.args(words).env("STORE_TEST", test).env("STORE_DISK", disk);
         child
     };
     if !wrapped("true").output().is_ok_and(|output| output.status.success()) {
@@ -42,7 +42,9 @@ fn again_in(wrapper: &[&str], test: &str) -> Option<Command> {
 
 /// Runs a test again by the first of these that the system has.
 fn run_again_in(wrappers: &[&[&str]], test: &str) {
-    let Some(mut command) = wrappers.iter().find_map(|wrapper| again_in(wrapper, test)) else {
+    let disk = place();
+    let mut commands = wrappers.iter().filter_map(|wrapper| again_in(wrapper, test, disk.path()));
+    let Some(mut command) = commands.next() else {
         eprintln!("skipped, this system has none of {wrappers:?}");
         return;
     };
@@ -57,35 +59,36 @@ fn is_inside(test: &str) -> bool {
     std::env::var("STORE_TEST").is_ok_and(|inside| inside == test)
 }
 
-fn run(command: &str, arguments: &[&str]) {
-    assert!(Command::new(command).args(arguments).status().unwrap().success());
-}
+/// With a disk of its own at `STORE_DISK`, as the superuser and as anybody.
+const WITH_DISK: &[&[&str]] = &[
+    &["unshare", "--mount", "sh", "-c", MOUNT, "sh"],
+    &["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNT, "sh"],
+];
+const MOUNT: &str = r#"mount -t tmpfs -o size=8m none "$STORE_DISK" && exec "$@""#;
 
-/// Where we may mount, as the superuser and as anybody.
-const NAMESPACE: &[&[&str]] =
-    &[&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
+fn disk() -> PathBuf {
+    std::env::var_os("STORE_DISK").unwrap().into()
+}
 
 #[test]
 fn a_directory_that_may_only_be_read_is_refused_and_left_alone() {
     const TEST: &str = "a_directory_that_may_only_be_read_is_refused_and_left_alone";
     if !is_inside(TEST) {
-        run_again_in(NAMESPACE, TEST);
+        run_again_in(WITH_DISK, TEST);
         return;
     }
-    let place = place();
-    let dir = place.path();
-    run("mount", &["-t", "tmpfs", "none", dir.to_str().unwrap()]);
+    let dir = &*disk();
     let (store, replies) = started(dir);
     write(&store, &replies, 1..=20);
     store.close();
-    run("mount", &["-o", "remount,ro", dir.to_str().unwrap()]);
+    let status = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(dir).status();
+    assert!(status.unwrap().success());
     let before = files(dir);
     let error = Store::open(dir, |_, _| {}).unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly(_)), "{error:?}");
     assert_eq!(files(dir), before);
     // It can be looked at all the same.
     assert_eq!((check(dir).unwrap().entries, count(dir)), (21, 20));
-    run("umount", &[dir.to_str().unwrap()]);
 }
 
 #[test]
@@ -123,30 +126,30 @@ fn a_directory_that_is_somebody_else_s_is_refused() {
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     const TEST: &str = "a_full_disk_loses_nothing_that_was_acknowledged";
     if !is_inside(TEST) {
-        run_again_in(NAMESPACE, TEST);
+        run_again_in(WITH_DISK, TEST);
         return;
     }
-    let place = place();
-    let disk = place.path().to_str().unwrap();
-    let dir = place.path().join("nodes");
-    run("mount", &["-t", "tmpfs", "-o", "size=1m", "none", disk]);
+    let dir = disk().join("nodes");
+    let mut ballast = File::create(disk().join("ballast")).unwrap();
+    ballast.write_all(&vec![1; 7 << 20]).unwrap();
     let (store, replies) = started(&dir);
     let (mut number, mut acknowledged, mut full) = (0, Vec::new(), 0);
-    // It becomes full, again and again, wherever it may be within a log, a
-    // table, a manifest or CURRENT, and then larger.
-    for size in (1100..6000).step_by(350) {
+    // It becomes full, again and again, while a log is written or a table of
+    // it; then there is a little more room, too little for either at times.
+    let mut room = 1 << 20;
+    for more in [4, 8, 60, 700, 16, 1200, 300, 2000] {
         write_until_it_fails(&store, &replies, &mut number, &mut acknowledged);
         full += 1;
-        run("mount", &["-o", &format!("remount,size={size}k"), disk]);
-        thread::sleep(limits::STORE_RETRY / 50);
+        room += more << 10;
+        ballast.set_len((8 << 20) - room).unwrap();
+        // Until then it is not tried again.
+        thread::sleep(limits::STORE_RETRY);
     }
     let counts = store.counts();
     assert_eq!((counts.set_aside, counts.failed), (0, full), "{counts:?}");
     store.close();
-    run("mount", &["-o", "remount,size=100m", disk]);
     assert_eq!(lost(&dir, &acknowledged), 0);
     println!("{} acknowledged, {full} times full", acknowledged.len());
-    run("umount", &[disk]);
 }
 
 fn write_until_it_fails(
@@ -211,8 +214,8 @@ struct Other {
 
 impl Other {
     fn start(test: &str, dir: &Path) -> Self {
-        let mut command = again_in(&["env"], test).unwrap();
-        command.env("STORE_DIR", dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut command = again_in(&["env"], test, dir).unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -235,8 +238,7 @@ impl Drop for Other {
 fn a_second_process_is_refused_until_the_first_has_ended() {
     const TEST: &str = "a_second_process_is_refused_until_the_first_has_ended";
     if is_inside(TEST) {
-        let dir = std::env::var_os("STORE_DIR").unwrap();
-        let (store, replies) = started(Path::new(&dir));
+        let (store, replies) = started(&disk());
         write(&store, &replies, 1..=20);
         println!("it is open");
         let _ = std::io::stdin().read_line(&mut String::new());

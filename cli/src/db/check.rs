@@ -9,7 +9,7 @@ use core::fmt;
 use devp2p_smol::host::store::{Report, check};
 use serde::Serialize;
 
-use super::failed;
+use super::{Count, failed};
 use crate::args::Database;
 use crate::failure::{Cause, Failure};
 use crate::output;
@@ -35,32 +35,20 @@ struct Sound<'a>(&'a Report);
 impl fmt::Display for Sound<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { entries, nodes, foreign, tables, records, torn, .. } = self.0;
-        write!(f, "Sound: {}, ", Count(*entries, "entry", "entries"))?;
-        write!(f, "{} among them, ", Count(*nodes, "node", "nodes"))?;
-        write!(f, "in {} ", Count(*tables, "table", "tables"))?;
-        write!(f, "and {} of the log.", Count(*records, "batch", "batches"))?;
+        write!(f, "Sound: {}, ", Count(*entries as u64, "entry", "entries"))?;
+        write!(f, "{} among them, ", Count(*nodes as u64, "node", "nodes"))?;
+        write!(f, "in {} ", Count(*tables as u64, "table", "tables"))?;
+        write!(f, "and {} of the log.", Count(*records as u64, "batch", "batches"))?;
         if *torn > 0 {
-            let bytes = Count(usize::try_from(*torn).unwrap_or(usize::MAX), "byte", "bytes");
-            write!(
-                f,
-                "\nIts writer was interrupted: the last {bytes} of its log are passed over."
-            )?;
+            let bytes = Count(*torn, "byte", "bytes");
+            write!(f, "\nThe last {bytes} of its log are no whole record: its writer was ")?;
+            f.write_str("interrupted, or they are damaged.")?;
         }
         if *foreign > 0 {
-            let entries = Count(*foreign, "entry is", "entries are");
+            let entries = Count(*foreign as u64, "entry is", "entries are");
             write!(f, "\n{entries} of a kind that nodes do not write.")?;
         }
         Ok(())
-    }
-}
-
-/// So many of something.
-struct Count(usize, &'static str, &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, one, several) = self;
-        write!(f, "{count} {}", if *count == 1 { one } else { several })
     }
 }
 

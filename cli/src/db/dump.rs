@@ -4,7 +4,7 @@
 //! local a448…: sequence number 1760000000123
 //! node 9f1c…: enode://ca63…@20.0.0.1:30303
 //!   enr:-IS4Q…
-//!   at 20.0.0.1: last ping 2025-10-09T08:53:17Z, last pong 2025-10-09T08:53:20Z, 3 failures
+//!   at 20.0.0.1: last ping 2025-10-09T08:53:17Z, last pong 2025-10-09T08:53:20Z, 1 find failure
 //! damaged 6e3a…: invalid signature
 //! version 9
 //! ```
@@ -21,7 +21,7 @@ use devp2p_smol::host::store::dump;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::failed;
+use super::{Count, failed};
 use crate::args::Database;
 use crate::failure::Failure;
 use crate::output;
@@ -221,7 +221,8 @@ impl fmt::Display for Line {
             Self::Sequence { id, seq } => write!(f, "node {id}: sequence number {seq}"),
             Self::Address(address) => address.fmt(f),
             Self::Discv5 { id, ip, find_failures } => {
-                write!(f, "node {id}: at {ip}, discovery v5: {find_failures} failures")
+                let failures = Count(*find_failures, "find failure", "find failures");
+                write!(f, "node {id}: at {ip}: {failures} of discovery v5")
             }
             Self::Damaged { key, reason, .. } => write!(f, "damaged {key}: {reason}"),
             Self::Foreign { key, value } => write!(f, "foreign {key}: {value}"),
@@ -235,7 +236,8 @@ impl fmt::Display for Address {
             writeln!(f, "node {}: no record", self.id)?;
         }
         let time = |name: &str, time: Option<u64>| Some(format!("{name} {}", Time(time?)));
-        let failures = self.find_failures.map(|failures| format!("{failures} failures"));
+        let failures = |count| Count(count, "find failure", "find failures").to_string();
+        let failures = self.find_failures.map(failures);
         let known =
             [time("last ping", self.last_ping), time("last pong", self.last_pong), failures];
         let known: Vec<_> = known.into_iter().flatten().collect();

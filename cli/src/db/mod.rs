@@ -4,6 +4,7 @@
 mod check;
 mod dump;
 
+use core::fmt;
 use std::path::Path;
 
 use devp2p_smol::host::store::StoreError;
@@ -20,4 +21,14 @@ pub(crate) fn run(command: &Db) -> Result<(), Failure> {
 
 fn failed(dir: &Path) -> impl FnOnce(StoreError) -> Failure {
     move |error| Failure::Store(dir.to_owned(), error)
+}
+
+/// So many of something.
+struct Count(u64, &'static str, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, one, several) = self;
+        write!(f, "{count} {}", if *count == 1 { one } else { several })
+    }
 }

@@ -109,7 +109,8 @@ impl Plan {
         // There are two codes. We have the capability as well, so the other
         // may ask us too.
         match channel.send(REPLY, message.into_payload()).await {
-            Ok(()) => Ok(false),
+            // What the other's compression got into a frame ours may not.
+            Ok(()) | Err(SendError::Misuse(_)) => Ok(false),
             Err(_) => Err(ended(channel).await),
         }
     }

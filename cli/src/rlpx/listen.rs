@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use devp2p_smol::core::p2p::LocalCapabilities;
 use devp2p_smol::core::session::Greeting;
-use devp2p_smol::{Channel, Config, Event, Executor, Node, Peer, start};
+use devp2p_smol::{Channel, Config, Event, Executor, Node, Peer, SendError, start};
 use futures_lite::future::{or, zip};
 
 use super::{ECHO, REPLY, REQUEST, tidings};
@@ -102,8 +102,13 @@ async fn attend(peer: Peer, lines: Lines, json: bool) {
 async fn echo(channel: &Channel) {
     while let Some(message) = channel.receive().await {
         // A reply to what was never asked means nothing.
-        if message.code() == REQUEST && channel.send(REPLY, message.into_payload()).await.is_err() {
-            return;
+        if message.code() != REQUEST {
+            continue;
+        }
+        match channel.send(REPLY, message.into_payload()).await {
+            // What the other's compression got into a frame ours may not.
+            Ok(()) | Err(SendError::Misuse(_)) => {}
+            Err(_) => return,
         }
     }
 }

@@ -115,16 +115,24 @@ fn what_is_no_node_cannot_be_dialled() {
     let nowhere = run(&["key", "to-enode", key.name(), "--ip="]).line();
     let (complaint, _) = ping(&nowhere, &[]);
     assert_eq!(complaint, "devp2p: node has no TCP endpoint");
+    // A label has 63 bytes at most: no question about it leaves the machine.
+    let (complaint, (by, _)) = ping(&format!("{nowhere}@{}.invalid:30303", "a".repeat(64)), &[]);
+    assert!(complaint.starts_with("devp2p: cannot resolve host name: "), "{complaint}");
+    assert_eq!(by, "error");
 }
 
 #[test]
 fn what_does_not_fit_into_a_message_is_not_sent() {
     let listener = Listener::start(&["--echo"]);
+    let echo = |size| ["rlpx", "echo", &listener.enode, "--count", "1", "--size", size];
     // Random bytes grow when compressed, so that the second just does not fit.
     for size in ["16777216", "16777215"] {
-        let echo = ["rlpx", "echo", &listener.enode, "--count", "1", "--size", size];
-        assert_eq!(run(&echo).complaint(), "devp2p: message length >= 16MB");
+        assert_eq!(run(&echo(size)).complaint(), "devp2p: message length >= 16MB");
     }
+    // The first was not even dialled for; the second ended as any other does.
+    assert!(listener.program.line().starts_with('+'));
+    assert!(listener.program.line().contains("remote: client quitting"));
+    run(&echo("16776000")).line();
 }
 
 #[test]

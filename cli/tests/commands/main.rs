@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, reason = "all of it is tests")]
 #![allow(clippy::panic, reason = "all of it is tests")]
 
+mod db;
 mod discv4;
 mod enr;
 mod failures;

@@ -11,6 +11,7 @@ use crate::limits;
 
 /// How [`Discovery`](super::Discovery) is to run.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The node's static key.
     pub key: SecretKey,

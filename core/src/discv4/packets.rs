@@ -140,7 +140,9 @@ impl Discovery {
     fn state_endpoint(&mut self, from: &Sender, seen: Endpoint) {
         if let Some(ip) = seen.ip {
             let seen = SocketAddr::new(ip, seen.udp);
-            if self.local.add_statement(self.now.mono, from.ip(), seen).is_some() {
+            let changed = self.local.add_statement(self.now.mono, from.ip(), seen);
+            // Before it is open the record gets another number yet.
+            if changed.is_some() && self.upkeep.is_open() {
                 self.publish_record();
             }
         }

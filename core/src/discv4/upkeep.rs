@@ -98,6 +98,8 @@ impl Discovery {
                     self.opened();
                 }
             }
+            // Before it is open nobody has asked for them.
+            Reply::Seeds(_) if !self.upkeep.is_open() => {}
             Reply::Seeds(seeds) => self.seed(seeds),
             Reply::Failed { operation } => self.not_stored(operation),
             Reply::Written { .. } => {

@@ -21,6 +21,7 @@ use crate::time::Instant;
 
 /// The limits of the table that a user may move. The default is geth's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct TableConfig {
     /// Nodes of one subnet in a bucket.
     pub subnet_in_bucket: u16,

@@ -27,8 +27,6 @@ pub struct Ends {
     pub local: u64,
     /// The connection went away without a reason.
     pub lost: u64,
-    /// Our application sent what cannot be sent.
-    pub misuse: u64,
 }
 
 impl Ends {
@@ -44,13 +42,12 @@ impl Ends {
             SessionError::Remote(_) => &mut self.remote,
             SessionError::Local(_) => &mut self.local,
             SessionError::Lost(_) => &mut self.lost,
-            SessionError::Misuse(_) => &mut self.misuse,
         };
         *counter = counter.saturating_add(1);
     }
 
     /// All of them by name, in order.
-    pub const fn by_name(&self) -> [(&'static str, u64); 10] {
+    pub const fn by_name(&self) -> [(&'static str, u64); 9] {
         [
             ("handshake", self.handshake),
             ("frame", self.frame),
@@ -61,7 +58,6 @@ impl Ends {
             ("remote", self.remote),
             ("local", self.local),
             ("lost", self.lost),
-            ("misuse", self.misuse),
         ]
     }
 }

@@ -11,8 +11,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::compression;
 use crate::error::Misuse;
-use crate::limits;
+use crate::{limits, rlp};
 
 /// A capability as a hello names it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,7 +112,7 @@ impl LocalCapabilities {
                 length: *length,
             });
         }
-        Shared(shared)
+        Shared { capabilities: shared, compressed: false }
     }
 }
 
@@ -126,9 +127,13 @@ pub struct SharedCapability {
     pub length: u64,
 }
 
-/// All capabilities of one connection, by index in alphabetical order.
+/// All capabilities of one connection, by index in alphabetical order, and
+/// whether their messages are compressed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Shared(Vec<SharedCapability>);
+pub struct Shared {
+    capabilities: Vec<SharedCapability>,
+    compressed: bool,
+}
 
 impl Shared {
     /// One range for all codes there are, for a caller that wants to receive
@@ -136,50 +141,75 @@ impl Shared {
     pub(crate) fn everything() -> Self {
         let capability = Capability::new("", 0);
         let offset = limits::BASE_PROTOCOL_LENGTH;
-        Self(alloc::vec![SharedCapability { capability, offset, length: u64::MAX - offset }])
+        let length = u64::MAX - offset;
+        let capabilities = alloc::vec![SharedCapability { capability, offset, length }];
+        Self { capabilities, compressed: false }
+    }
+
+    /// The same for a connection whose messages are compressed, or are not.
+    pub(crate) fn compressed(self, compressed: bool) -> Self {
+        Self { compressed, ..self }
+    }
+
+    /// Whether messages are compressed: the two hellos decide it.
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// Whether there is nothing to talk about.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.capabilities.is_empty()
     }
 
     /// How many there are: indices are `0..len`.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.capabilities.len()
     }
 
     /// The capability at `index`.
     pub fn get(&self, index: usize) -> Option<&SharedCapability> {
-        self.0.get(index)
+        self.capabilities.get(index)
     }
 
     /// The index of the capability called `name`.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|shared| shared.capability.name == name)
+        self.capabilities.iter().position(|shared| shared.capability.name == name)
     }
 
     /// All of them in order.
     pub fn iter(&self) -> impl Iterator<Item = &SharedCapability> {
-        self.0.iter()
+        self.capabilities.iter()
     }
 
     /// A message to send, checked: `code` is relative to the capability at
-    /// `index`, the payload any bytes up to [`limits::MESSAGE`].
+    /// `index`, the payload any bytes up to [`limits::MESSAGE`] that a frame
+    /// holds with the code.
+    ///
+    /// That can be asked of a payload of more than some 14 MB only by
+    /// compressing it, which costs as much as sending it; random bytes fit up
+    /// to about a kilobyte less than the limit.
     pub fn message(&self, index: usize, code: u64, payload: Bytes) -> Result<Message, Misuse> {
-        let length = self.0.get(index).map_or(0, |shared| shared.length);
-        if code >= length {
-            return Err(Misuse::CodeOutOfRange);
-        }
-        if payload.len() > limits::MESSAGE {
+        let message = Message { capability: index, code, payload };
+        let wire_code = self.wire_code(&message).ok_or(Misuse::CodeOutOfRange)?;
+        if message.payload.len() > limits::MESSAGE || !self.fits(wire_code, &message.payload) {
             return Err(Misuse::MessageTooLarge);
         }
-        Ok(Message { capability: index, code, payload })
+        Ok(message)
+    }
+
+    /// Whether a frame holds it.
+    fn fits(&self, wire_code: u64, payload: &[u8]) -> bool {
+        let room = limits::FRAME - rlp::uint_length(wire_code);
+        if self.compressed {
+            compression::compresses_to(payload, room)
+        } else {
+            payload.len() <= room
+        }
     }
 
     /// Whose the code `wire_code` is: index and the code relative to it.
     pub(crate) fn route(&self, wire_code: u64) -> Option<(usize, u64)> {
-        self.0.iter().enumerate().find_map(|(index, shared)| {
+        self.capabilities.iter().enumerate().find_map(|(index, shared)| {
             let code = wire_code.checked_sub(shared.offset)?;
             (code < shared.length).then_some((index, code))
         })
@@ -187,7 +217,7 @@ impl Shared {
 
     /// The code on the wire of a message, unless it belongs to other `Shared`.
     pub(crate) fn wire_code(&self, message: &Message) -> Option<u64> {
-        let shared = self.0.get(message.capability)?;
+        let shared = self.capabilities.get(message.capability)?;
         (message.code < shared.length).then(|| shared.offset.saturating_add(message.code))
     }
 }

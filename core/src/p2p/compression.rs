@@ -56,6 +56,16 @@ mod imp {
         out.truncate(start + length);
     }
 
+    /// Whether `payload` has at most `most` bytes when compressed.
+    pub(crate) fn compresses_to(payload: &[u8], most: usize) -> bool {
+        if max_compress_len(payload.len()) <= most {
+            return true;
+        }
+        let mut out = BytesMut::new();
+        compress(payload, &mut out);
+        out.len() <= most
+    }
+
     pub(crate) fn decompress(payload: &[u8]) -> Result<Bytes, CompressionError> {
         let length = decompress_len(payload).map_err(|_| CompressionError::Corrupt)?;
         if length > limits::MESSAGE {
@@ -84,12 +94,16 @@ mod imp {
         out.put_slice(payload);
     }
 
+    pub(crate) const fn compresses_to(payload: &[u8], most: usize) -> bool {
+        payload.len() <= most
+    }
+
     pub(crate) fn decompress(payload: &[u8]) -> Result<Bytes, CompressionError> {
         Ok(Bytes::copy_from_slice(payload))
     }
 }
 
-pub(crate) use imp::{compress, decompress};
+pub(crate) use imp::{compress, compresses_to, decompress};
 
 #[cfg(all(test, feature = "std"))]
 #[allow(clippy::cast_possible_truncation, reason = "tests cut numbers to make bytes of them")]

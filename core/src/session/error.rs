@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use crate::error::Misuse;
 use crate::p2p::{CompressionError, DisconnectReason, HelloError};
 use crate::rlpx::{FrameError, HandshakeError};
 
@@ -28,8 +27,6 @@ pub enum SessionError {
     Local(DisconnectReason),
     /// The connection went away.
     Lost(Lost),
-    /// Our application sent what cannot be sent.
-    Misuse(Misuse),
 }
 
 /// What a peer did that no peer should.
@@ -104,7 +101,6 @@ impl SessionError {
                 Some(DisconnectReason::UnexpectedIdentity)
             }
             Self::Remote(reason) | Self::Local(reason) => Some(*reason),
-            Self::Misuse(_) => Some(DisconnectReason::SubprotocolError),
         }
     }
 }
@@ -120,7 +116,6 @@ impl fmt::Display for SessionError {
             Self::TimedOut(phase) => write!(f, "timed out waiting for {phase}"),
             Self::Remote(reason) | Self::Local(reason) => reason.fmt(f),
             Self::Lost(how) => how.fmt(f),
-            Self::Misuse(what) => what.fmt(f),
         }
     }
 }
@@ -132,7 +127,6 @@ impl core::error::Error for SessionError {
             Self::Frame(error) => Some(error),
             Self::Compression(error) => Some(error),
             Self::Hello(error) => Some(error),
-            Self::Misuse(error) => Some(error),
             Self::Misbehaved(_)
             | Self::TimedOut(_)
             | Self::Remote(_)
@@ -193,6 +187,5 @@ from!(
     FrameError => Frame,
     CompressionError => Compression,
     HelloError => Hello,
-    Misbehaviour => Misbehaved,
-    Misuse => Misuse
+    Misbehaviour => Misbehaved
 );

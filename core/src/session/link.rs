@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use super::{Greeting, Local, Misbehaviour, SessionError};
 use crate::crypto::PublicKey;
 use crate::entropy::Seed;
-use crate::error::Misuse;
 use crate::limits;
 use crate::p2p::{self, DisconnectReason, Hello, HelloError, Message, Shared, code};
 use crate::rlpx::{Accepted, Frame, FrameCodec, FrameError, Initiator, Recipient, message_length};
@@ -110,7 +109,7 @@ impl Link {
         out: &mut BytesMut,
     ) -> Result<(), SessionError> {
         match local.greeting() {
-            Greeting::Offer(_) => self.send(code::HELLO, &local.hello(&[]).encode(), out),
+            Greeting::Offer(_) => Ok(self.send(code::HELLO, &local.hello(&[]).encode(), out)?),
             Greeting::Mirror => Ok(()),
         }
     }
@@ -147,7 +146,7 @@ impl Link {
         if hello.id != *self.remote.as_bytes() {
             return Err(Misbehaviour::UnexpectedIdentity.into());
         }
-        let shared = Arc::new(shared);
+        let shared = Arc::new(shared.compressed(self.compressed));
         self.shared = Some(Arc::clone(&shared));
         Ok(Some(Greeted { hello, shared }))
     }
@@ -170,29 +169,26 @@ impl Link {
         Ok(Some((frame.code, payload)))
     }
 
-    /// Appends the frame of one message to `out`.
+    /// Appends the frame of one message to `out`. Fails, and changes nothing,
+    /// if no frame holds it.
     pub(super) fn send(
         &mut self,
         code: u64,
         payload: &[u8],
         out: &mut BytesMut,
-    ) -> Result<(), SessionError> {
-        let sent = if self.compressed {
+    ) -> Result<(), FrameError> {
+        if self.compressed {
             self.codec.encode_with(code, out, |out| p2p::compress(payload, out))
         } else {
             self.codec.encode(code, payload, out)
-        };
-        sent.map_err(|error| match error {
-            FrameError::TooLarge { .. } => Misuse::MessageTooLarge.into(),
-            FrameError::HeaderMac | FrameError::BodyMac | FrameError::InvalidCode => error.into(),
-        })
+        }
     }
 
     pub(super) fn send_disconnect(
         &mut self,
         reason: DisconnectReason,
         out: &mut BytesMut,
-    ) -> Result<(), SessionError> {
+    ) -> Result<(), FrameError> {
         self.send(code::DISCONNECT, &reason.encode(), out)
     }
 

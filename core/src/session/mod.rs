@@ -25,6 +25,7 @@
 //!
 //! Specification: rlpx.md. Time limits in [`limits`].
 
+mod contract;
 mod error;
 mod link;
 mod local;
@@ -39,6 +40,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
+pub use contract::{Command, Counters, Input, Output};
 pub use error::{Lost, Misbehaviour, Phase, SessionError};
 pub use local::{Greeting, Local};
 
@@ -46,75 +48,11 @@ use crate::crypto::PublicKey;
 use crate::entropy::Seed;
 use crate::limits;
 use crate::machine::Machine;
-use crate::p2p::{DisconnectReason, Hello, Message, Shared};
+use crate::p2p::{DisconnectReason, Message};
 use crate::rlpx::frame_length;
 use crate::time::{Deadline, Instant, Now};
 use link::{Authenticated, Greeted, Handshake, Link};
 use writes::{BASE_BACKLOG, Writes};
-
-/// What happens to a session.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// Bytes have arrived at the tail of this buffer. The session takes from
-    /// its head what it can use now and leaves the rest; hand the same buffer
-    /// in again after more bytes, and after any other input that may have
-    /// unblocked it, for as long as it shrinks.
-    Received(&'a mut BytesMut),
-    /// Nothing more will arrive, or the connection broke.
-    Lost(Lost),
-    /// This many bytes of earlier [`Output::Write`]s have been handed to the
-    /// network.
-    Written(usize),
-    /// The node, or the application, decided something.
-    Command(Command),
-    /// Messages to send. The session takes them from the front while it can.
-    Send(&'a mut VecDeque<Message>),
-    /// The last [`Output::Message`] has found its place; the next may come.
-    Delivered,
-    /// The deadline of [`Machine::poll_timeout`] has come.
-    Timeout,
-}
-
-/// What is decided elsewhere about a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// After [`Output::Authenticated`]: admitted so far, say hello.
-    Proceed,
-    /// After [`Output::Ready`]: admitted, exchange messages.
-    Admit,
-    /// Measure a round trip now, besides the regular pings. Void while
-    /// [`limits::WRITE_BACKLOG`] bytes wait: the answer would tell nothing.
-    Ping,
-    /// End it, telling the other why where it can be told.
-    Disconnect(DisconnectReason),
-}
-
-/// What a session wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// Write these bytes, and say how many went by [`Input::Written`].
-    Write(Bytes),
-    /// The other claims to own this key, by an encryption handshake that only
-    /// its owner can have made. One that accepts cannot tell it from a replay
-    /// yet: the proof is the first frame, so it comes with [`Output::Ready`].
-    /// Answer by [`Command::Proceed`] or [`Command::Disconnect`].
-    Authenticated(PublicKey),
-    /// The other's hello is here. Answer by [`Command::Admit`] or
-    /// [`Command::Disconnect`].
-    Ready {
-        /// What it says of itself.
-        hello: Hello,
-        /// What both sides have.
-        shared: Arc<Shared>,
-    },
-    /// A message of a shared capability. Say [`Input::Delivered`] when it has
-    /// found its place.
-    Message(Message),
-    /// A ping was answered after this long.
-    RoundTrip(Duration),
-    /// It is over: close the connection. Comes once, and nothing after it.
-    Closed(SessionError),
-}
 
 /// One connection. See the [module](self) for its states.
 pub struct Session {
@@ -129,27 +67,6 @@ pub struct Session {
     round_trip: Option<Duration>,
     writes: Writes,
     counters: Counters,
-}
-
-/// What a session counted since it began. It wraps never: `u64`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Bytes taken from the receive buffer.
-    pub bytes_received: u64,
-    /// Bytes given to write.
-    pub bytes_sent: u64,
-    /// Messages of capabilities received.
-    pub messages_received: u64,
-    /// Messages of capabilities sent.
-    pub messages_sent: u64,
-    /// Pings answered.
-    pub pings_answered: u64,
-    /// Messages of the base protocol that mean nothing (a second hello, say)
-    /// and were dropped, as geth does.
-    pub ignored: u64,
-    /// Messages to send that belonged to other capabilities and were dropped.
-    pub misaddressed: u64,
 }
 
 enum State {
@@ -344,20 +261,22 @@ impl Session {
         Ok(())
     }
 
-    fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), SessionError> {
+    fn send(&mut self, messages: &mut VecDeque<Message>) {
         while self.wants_send()
             && let State::Open(open) = &mut self.state
             && let Some(message) = messages.pop_front()
         {
-            match open.link.wire_code(&message) {
-                Some(code) => {
-                    open.link.send(code, &message.payload, &mut self.out)?;
-                    self.counters.messages_sent += 1;
-                }
-                None => self.counters.misaddressed += 1,
+            let sent = open
+                .link
+                .wire_code(&message)
+                .is_some_and(|code| open.link.send(code, &message.payload, &mut self.out).is_ok());
+            if sent {
+                self.counters.messages_sent += 1;
+            } else {
+                // Made for another connection: its own check refused it.
+                self.counters.misaddressed += 1;
             }
         }
-        Ok(())
     }
 
     fn command(&mut self, command: Command) -> Result<(), SessionError> {
@@ -518,7 +437,7 @@ impl Open {
     fn ping(&mut self, now: Instant, out: &mut BytesMut) -> Result<(), SessionError> {
         // The oldest unanswered ping is the one whose pong comes next.
         self.ping_sent.get_or_insert(now);
-        self.link.send(crate::p2p::code::PING, &crate::p2p::EMPTY_LIST, out)
+        Ok(self.link.send(crate::p2p::code::PING, &crate::p2p::EMPTY_LIST, out)?)
     }
 }
 
@@ -544,7 +463,10 @@ impl Machine for Session {
                 Ok(())
             }
             Input::Command(command) => self.command(command),
-            Input::Send(messages) => self.send(messages),
+            Input::Send(messages) => {
+                self.send(messages);
+                Ok(())
+            }
             Input::Delivered => {
                 if let State::Open(open) = &mut self.state {
                     open.delivering = false;

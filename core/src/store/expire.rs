@@ -36,6 +36,7 @@ pub(super) fn expire<K: KeyValue>(
         if from.is_none() {
             sweep.leave_node();
         }
+        sweep.of_node = 0;
         for prefix in sweep.expired.drain(..) {
             remove(store, &prefix)?;
         }
@@ -51,13 +52,15 @@ struct Sweep {
     youngest: i64,
     /// Beginnings of keys that are to go.
     expired: Vec<Vec<u8>>,
+    /// Where those of the node begin.
+    of_node: usize,
 }
 
 impl Sweep {
     fn new(now: UnixTime) -> Self {
         let life = i64::try_from(limits::STORED_LIFE.as_secs()).unwrap_or(i64::MAX);
         let threshold = seconds(now).saturating_sub(life);
-        Self { threshold, node: None, youngest: 0, expired: Vec::new() }
+        Self { threshold, node: None, youngest: 0, expired: Vec::new(), of_node: 0 }
     }
 
     fn meet(&mut self, skipped: &mut Skipped, key: &[u8], value: &[u8]) {
@@ -65,6 +68,7 @@ impl Sweep {
         if self.node != Some(node) {
             self.leave_node();
             self.node = Some(node);
+            self.of_node = self.expired.len();
         }
         if let Some(Key::Item(id, ip, Field::LastPong)) = Key::decode(key) {
             // geth reads what is no number as 0.
@@ -76,13 +80,15 @@ impl Sweep {
         }
     }
 
-    /// All of a node goes if all its pongs do, unless it never sent one.
+    /// All of a node goes if all its pongs do, unless it never sent one; and at
+    /// once, since without pongs the rest would stay for good.
     fn leave_node(&mut self) {
         let youngest = core::mem::take(&mut self.youngest);
         if let Some(node) = self.node.take()
             && youngest > 0
             && youngest < self.threshold
         {
+            self.expired.truncate(self.of_node);
             self.expired.push(keys::record(&node));
         }
     }

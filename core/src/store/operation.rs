@@ -21,9 +21,9 @@ use crate::time::UnixTime;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OperationId(pub u64);
 
-/// What a store is to do.
+/// What a store is to do: all of it, so a new one is meant to be noticed by who
+/// compiles.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum Operation {
     /// Say what an earlier run has left: always the first. geth `NewLocalNode`.
     Open {
@@ -88,7 +88,6 @@ impl Operation {
 
 /// What a store answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum Reply {
     /// To [`Operation::Open`].
     Opened {

@@ -76,17 +76,15 @@ fn times(
 
 fn seeds(store: &mut MemoryStore, count: usize, draw: u8) -> Vec<Contact> {
     let operation = Operation::Seeds { count, max_age: limits::SEED_MAX_AGE, draw: [draw; 32] };
-    match apply(store, operation) {
-        Reply::Seeds(seeds) => seeds,
-        other => panic!("{other:?}"),
-    }
+    let reply = apply(store, operation);
+    let Reply::Seeds(seeds) = reply else { panic!("{reply:?}") };
+    seeds
 }
 
 fn opened(store: &mut MemoryStore) -> (Option<u64>, Vec<StoredBond>) {
-    match apply(store, Operation::Open { local: ID }) {
-        Reply::Opened { sequence, bonds } => (sequence, bonds),
-        other => panic!("{other:?}"),
-    }
+    let reply = apply(store, Operation::Open { local: ID });
+    let Reply::Opened { sequence, bonds } = reply else { panic!("{reply:?}") };
+    (sequence, bonds)
 }
 
 fn keys(store: &MemoryStore) -> Vec<Key> {
@@ -367,6 +365,120 @@ fn a_sweep_of_more_than_one_portion_misses_nothing() {
     assert_eq!(store.entries().count(), nodes.div_ceil(10) * 2);
 }
 
+/// A store that does not write too much at once, and fails after so many writes.
+struct Reluctant {
+    store: MemoryStore,
+    writes: usize,
+    seeks: usize,
+}
+
+impl KeyValue for Reluctant {
+    type Error = ();
+
+    fn seek(&mut self, from: &[u8]) -> Result<Option<Entry>, ()> {
+        self.seeks = self.seeks.checked_sub(1).ok_or(())?;
+        let Ok(entry) = self.store.seek(from);
+        Ok(entry)
+    }
+
+    fn write(&mut self, changes: &[Change]) -> Result<(), ()> {
+        assert!(changes.len() <= limits::EXPIRE_PORTION);
+        self.writes = self.writes.checked_sub(1).ok_or(())?;
+        let Ok(()) = self.store.write(changes);
+        Ok(())
+    }
+}
+
+/// A node at so many addresses, and its record.
+fn far_travelled(addresses: u32, at: UnixTime) -> MemoryStore {
+    let mut store = MemoryStore::new();
+    put(&mut store, &unsigned(1));
+    for number in 0..addresses {
+        times(
+            &mut store,
+            *unsigned(1).id(),
+            IpAddr::V4(number.into()),
+            Some(at),
+            Some(at),
+            Some(1),
+        );
+    }
+    store
+}
+
+#[test]
+fn a_node_at_many_addresses_is_forgotten_in_portions() {
+    let addresses = u32::try_from(limits::EXPIRE_PORTION).unwrap() * 2;
+    let store = far_travelled(addresses, ago(2 * DAY));
+    let mut store = Reluctant { store, writes: usize::MAX, seeks: usize::MAX };
+    execute(&mut store, &mut Skipped::default(), &Operation::Expire, NOW).unwrap();
+    assert_eq!(store.store.entries().count(), 0);
+    // One young answer, and all that is young stays, with the record.
+    let store = far_travelled(addresses, ago(2 * DAY));
+    let mut store = Reluctant { store, writes: usize::MAX, seeks: usize::MAX };
+    pong(&mut store.store, *unsigned(1).id(), place(9), NOW);
+    execute(&mut store, &mut Skipped::default(), &Operation::Expire, NOW).unwrap();
+    let id = *unsigned(1).id();
+    let left = [Key::Record(id), Key::Sequence(id), Key::Item(id, place(9), Field::LastPong)];
+    assert_eq!(keys(&store.store), left);
+}
+
+#[test]
+fn a_sweep_that_failed_anywhere_is_made_good_by_the_next() {
+    // A node of which all goes, and one that keeps its last address.
+    let id = *unsigned(2).id();
+    for writes in 0..=31 {
+        let mut store = far_travelled(30, ago(2 * DAY));
+        put(&mut store, &unsigned(2));
+        for number in 0..31 {
+            pong(&mut store, id, place(number), if number == 0 { NOW } else { ago(2 * DAY) });
+        }
+        let mut store = Reluctant { store, writes, seeks: usize::MAX };
+        let done = execute(&mut store, &mut Skipped::default(), &Operation::Expire, NOW);
+        assert_eq!(done, if writes < 31 { Err(()) } else { Ok(None) }, "{writes}");
+        // Of a node that is to go no half is left.
+        let of_first = |key: &&Key| matches!(key, Key::Record(other) if *other != id);
+        let others = keys(&store.store).iter().filter(of_first).count();
+        let at_addresses = store.store.entries().count() - 2 * (1 + others);
+        assert!(at_addresses >= 90 * others, "{writes}: {at_addresses}");
+        apply(&mut store.store, Operation::Expire);
+        let left = [Key::Record(id), Key::Sequence(id), Key::Item(id, place(0), Field::LastPong)];
+        assert_eq!(keys(&store.store), left, "{writes}");
+    }
+}
+
+#[test]
+fn what_the_medium_refuses_is_an_error_of_every_operation() {
+    let seeds = Operation::Seeds { count: 1, max_age: limits::SEED_MAX_AGE, draw: [0; 32] };
+    let times = Operation::PutTimes {
+        id: ID,
+        ip: place(1),
+        last_ping: Some(NOW),
+        last_pong: None,
+        find_failures: None,
+    };
+    for operation in [
+        Operation::Open { local: ID },
+        seeds,
+        Operation::PutSequence { local: ID, sequence: 1 },
+        Operation::PutContact(unsigned(1)),
+        times,
+        Operation::Expire,
+    ] {
+        let mut store = Reluctant { store: far_travelled(3, NOW), writes: 0, seeks: 0 };
+        let mut skipped = Skipped::default();
+        assert_eq!(execute(&mut store, &mut skipped, &operation, NOW), Err(()), "{operation:?}");
+        // A query needs no writing, what only writes no reply of its own.
+        store.seeks = usize::MAX;
+        let reply = execute(&mut store, &mut skipped, &operation, NOW);
+        let writes = !operation.is_query() && operation != Operation::Expire;
+        assert_eq!(reply.is_err(), writes, "{operation:?}");
+        store.writes = usize::MAX;
+        let reply = execute(&mut store, &mut skipped, &operation, NOW).unwrap();
+        assert_eq!(reply.is_some(), operation.is_query(), "{operation:?}");
+    }
+}
+
 // Values that are none.
 
 fn raw(store: &mut MemoryStore, key: &[u8], value: &[u8]) {
@@ -401,6 +513,33 @@ fn a_value_that_is_none_is_passed_over_and_counted() {
     let gone = Key::Item(ID, place(1), Field::LastPing).encode();
     assert!(store.entries().all(|(key, _)| key != gone), "as geth, which reads 0");
     assert!(store.entries().any(|(key, _)| key == b"n:short"));
+}
+
+#[test]
+fn a_value_is_read_as_its_key_says() {
+    let contact = signed(1, 5);
+    let id = *contact.id();
+    let record = encode_contact(&contact).unwrap();
+    let item = |field| Key::Item(id, place(1), field);
+    let negative = encode_signed(-1);
+    for (key, bytes, value) in [
+        (Key::Version, &VERSION[..], Ok(Value::Number(9))),
+        (Key::LocalSequence(id), &[0xAC, 0x02], Ok(Value::Number(300))),
+        (Key::Sequence(id), &[5], Ok(Value::Number(5))),
+        (Key::Record(id), &record, Ok(Value::Node(contact))),
+        (Key::Record(ID), &record, Err(ValueError::OtherNode)),
+        (item(Field::LastPing), &[4], Ok(Value::Time(UnixTime::from_secs(2)))),
+        (item(Field::LastPong), &negative, Err(ValueError::Overflow)),
+        (item(Field::FindFailures), &[6], Ok(Value::Number(3))),
+        (Key::FindFailuresV5(id, place(1)), &[6], Ok(Value::Number(3))),
+        (item(Field::FindFailures), &encode_signed(1 << 40), Err(ValueError::Overflow)),
+        (Key::Version, &[], Err(ValueError::Truncated)),
+    ] {
+        assert_eq!(Value::decode(&key, bytes), value, "{key:?}");
+        let mut skipped = Skipped::default();
+        assert_eq!(skipped.value(&key, bytes), value.clone().ok());
+        assert_eq!(skipped.is_none(), value.is_ok());
+    }
 }
 
 proptest! {

@@ -42,7 +42,7 @@ fn it_takes_as_many_messages_as_it_may_and_gives_them_in_order() {
 fn it_takes_as_many_bytes_as_it_may_and_one_message_beyond() {
     let queue = Queue::default();
     assert!(push(&queue, 0, limits::CHANNEL_BYTES - 1));
-    assert!(push(&queue, 1, 100 * limits::CHANNEL_BYTES));
+    assert!(push(&queue, 1, 50 * limits::CHANNEL_BYTES));
     assert!(!push(&queue, 2, 0));
     assert_eq!(pop(&queue), Some(0));
     assert!(!push(&queue, 2, 0));

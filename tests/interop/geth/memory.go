@@ -8,12 +8,12 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// enoughAnswers is after how many answers to its pings geth writes a node to its database, and so do we.
-const enoughAnswers = 6
+// rememberedAfter is after how many answers to its pings geth writes a node to its database, and so do we.
+const rememberedAfter = 6
 
 // remembers is how long it takes at most until a node that is alone in a table has answered that often: it is asked
 // within 3 s at first, then within 9 s each time.
-const remembers = 3*time.Second + (enoughAnswers-1)*9*time.Second + 5*time.Second
+const remembers = 3*time.Second + (rememberedAfter-1)*9*time.Second + 5*time.Second
 
 // withDatabase is what nodes remember of each other. That takes most of a minute, so it begins before other cases.
 func withDatabase() stage {
@@ -66,7 +66,7 @@ func withDatabase() stage {
 			{"our node joins from the node database that a geth node left", func(t *test) {
 				t.check(t.eventually(remembers, func() bool {
 					table := t.table(writer, 0)
-					return len(table) == 1 && table[0].Checks >= enoughAnswers
+					return len(table) == 1 && table[0].Checks >= rememberedAfter
 				}), "geth's nodes do not find each other: %v", t.table(writer, 0))
 				writer.stop()
 				heir := t.ourDiscovery("--nodedb", gethsFolder)

@@ -143,7 +143,8 @@ fn read(folder: &Path) {
         let field = |name: &str| {
             let found = known.fields.iter().find(|((_, field), _)| field == name);
             // Signed ones are stored zig-zag, and these are not negative.
-            found.map_or((Ipv6Addr::UNSPECIFIED.into(), 0), |((ip, _), value)| (*ip, value / 2))
+            found
+                .map_or((IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0), |((ip, _), value)| (*ip, value / 2))
         };
         let ((ip, pong), (_, ping), (_, fails)) =
             (field("lastpong"), field("lastping"), field("findfail"));
@@ -176,7 +177,7 @@ fn start(folder: &Path) {
         match reply {
             Reply::Opened { sequence: found, bonds: all } => (sequence, bonds) = (found, all.len()),
             Reply::Seeds(nodes) => seeds = nodes.len(),
-            reply => eprintln!("{reply:?}"),
+            reply @ (Reply::Written { .. } | Reply::Failed { .. }) => eprintln!("{reply:?}"),
         }
     }
     println!("{}", serde_json::json!({"sequence": sequence, "bonds": bonds, "seeds": seeds}));
@@ -189,7 +190,9 @@ fn hammer(folder: &Path, from: u64) {
             let mut output = io::stdout().lock();
             writeln!(output, "{}", up_to.0).and_then(|()| output.flush()).expect("a reader");
         }
-        reply => eprintln!("{reply:?}"),
+        reply @ (Reply::Opened { .. } | Reply::Seeds(_) | Reply::Failed { .. }) => {
+            eprintln!("{reply:?}");
+        }
     };
     let store = Store::open(folder, reply).expect("a database");
     for number in from.. {

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use devp2p_core::error::Misuse;
-use devp2p_core::identity::NodeId;
+use devp2p_core::identity::{Enode, HostName, NodeId};
+use devp2p_core::limits;
 use devp2p_core::p2p::{Capability, DisconnectReason};
 use devp2p_core::session::SessionError;
-use devp2p_handle::{Channel, Direction, SendError};
+use devp2p_handle::{Channel, DialError, Direction, SendError};
 use futures_lite::future;
 
 use super::Runtime;
@@ -51,6 +52,37 @@ pub fn both_sides_see_who_the_other_is_and_what_both_have<R: Runtime>() {
     });
 }
 
+pub fn a_host_name_is_looked_up<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let (dialler, acceptor) = (rig.echo_node(), rig.echo_node());
+        let address = acceptor.address().unwrap();
+        let name = HostName::new("localhost").unwrap();
+        let enode = Enode::with_host_name(*acceptor.local().public(), name, address.port(), 0);
+        // More at once than are looked up at once: one is connected, all come back.
+        let mut dials = Vec::new();
+        for _ in 0..3 * limits::NAME_LOOK_UPS {
+            let (dialler, enode) = (dialler.clone(), enode.clone());
+            let (send, dialled) = async_channel::bounded(1);
+            rig.runtime.spawn(async move {
+                let _ = send.send(dialler.dial(&enode).await).await;
+            });
+            dials.push(dialled);
+        }
+        let mut connected = 0;
+        for dialled in dials {
+            match rig.within("dial", dialled.recv()).await.unwrap() {
+                Ok(peer) => {
+                    assert_eq!(peer.address(), address);
+                    connected += 1;
+                }
+                Err(DialError::Session(_)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(connected > 0);
+    });
+}
+
 pub fn messages_of_every_size_arrive_byte_for_byte_in_both_directions<R: Runtime>() {
     const SIZES: [usize; 5] = [0, 1, 1 << 10, 1 << 20, (16 << 20) - (64 << 10)];
     Rig::<R>::run(async |rig| {
@@ -73,6 +105,27 @@ pub fn messages_of_every_size_arrive_byte_for_byte_in_both_directions<R: Runtime
         let there = future::zip(send(&near, 100), receive(&far, 100));
         let back = future::zip(send(&far, 200), receive(&near, 200));
         rig.within("all messages", future::zip(there, back)).await;
+    });
+}
+
+pub fn a_message_that_no_frame_holds_is_refused_and_the_connection_goes_on<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let pair = rig.pair(&[("bulk", 1, 8)]).await;
+        let (near, far) = pair.channels("bulk");
+        // Noise grows by compression.
+        let refused = rig.within("refusal", near.send(0, noise(1, limits::MESSAGE))).await;
+        assert_eq!(refused, Err(SendError::Misuse(Misuse::MessageTooLarge)));
+        assert_eq!(
+            near.try_send(0, noise(1, limits::MESSAGE)),
+            Err(SendError::Misuse(Misuse::MessageTooLarge))
+        );
+        let zeros = vec![0; limits::MESSAGE];
+        for payload in [zeros.into(), noise(2, limits::MESSAGE - 2048)] {
+            rig.within("send", near.send(0, payload.clone())).await.unwrap();
+            let message = rig.within("message", far.receive()).await.unwrap();
+            assert!(*message.payload() == payload, "another payload arrived");
+        }
+        assert_eq!((pair.outbound.end(), pair.inbound.end()), (None, None));
     });
 }
 

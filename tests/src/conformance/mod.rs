@@ -105,7 +105,9 @@ macro_rules! conformance {
         $crate::conformance! { $runtime;
             connect {
                 both_sides_see_who_the_other_is_and_what_both_have
+                a_host_name_is_looked_up
                 messages_of_every_size_arrive_byte_for_byte_in_both_directions
+                a_message_that_no_frame_holds_is_refused_and_the_connection_goes_on
                 capabilities_of_one_connection_are_kept_apart
                 a_ping_measures_a_round_trip_for_everyone_who_asks
                 a_ping_ends_when_the_connection_does
@@ -119,6 +121,7 @@ macro_rules! conformance {
                 a_node_of_another_identity_is_not_connected_to
                 a_port_where_nobody_listens_refuses_the_dial
                 an_enode_without_an_address_cannot_be_dialled
+                a_host_name_that_nobody_can_have_cannot_be_dialled
                 a_listener_that_never_speaks_is_given_up_after_five_seconds
                 a_listener_that_speaks_garbage_is_a_handshake_error
                 nothing_is_answered_to_garbage

@@ -112,7 +112,7 @@ pub fn a_node_database_that_somebody_has_is_refused_and_who_has_it_goes_on<R: Ru
             let locked = matches!(refused, DiscoverError::NodeDatabase(StoreError::Locked));
             assert!(locked, "{refused:?}");
         }
-        rig.within("pong", bob.ping(&contact(&ann))).await.unwrap();
+        rig.pong(&bob, &contact(&ann)).await;
         rig.stop_discovery(&bob).await;
         // It is free as soon as it has stopped.
         let bob = home.start(&rig, &[]);

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Instant;
 
-use devp2p_core::identity::Enode;
+use devp2p_core::identity::{Enode, HostName};
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_core::rlpx::HandshakeError;
 use devp2p_core::session::{Lost, Phase, SessionError};
@@ -154,6 +154,21 @@ pub fn an_enode_without_an_address_cannot_be_dialled<R: Runtime>() {
     Rig::<R>::run(async |rig| {
         let node = rig.echo_node();
         let result = rig.within("dial", node.dial(&Enode::incomplete(*local(&[]).public()))).await;
+        assert!(matches!(result, Err(DialError::NoEndpoint)), "{result:?}");
+    });
+}
+
+pub fn a_host_name_that_nobody_can_have_cannot_be_dialled<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let node = rig.echo_node();
+        // A label has 63 bytes at most: no question about it leaves the machine.
+        let name = HostName::new(&format!("{}.invalid", "a".repeat(64))).unwrap();
+        let enode = Enode::with_host_name(*local(&[]).public(), name.clone(), 30303, 0);
+        let result = rig.within("dial", node.dial(&enode)).await;
+        assert!(matches!(result, Err(DialError::UnresolvedName(_))), "{result:?}");
+        // Without a port there is nothing to look up.
+        let enode = Enode::with_host_name(*local(&[]).public(), name, 0, 0);
+        let result = rig.within("dial", node.dial(&enode)).await;
         assert!(matches!(result, Err(DialError::NoEndpoint)), "{result:?}");
     });
 }

@@ -1,6 +1,5 @@
-//! What an application asks and gives up again is still under way, and so is
-//! what a stranger is asked: it must fit what there is room for, come to its end,
-//! and keep nothing else from happening.
+//! What an application asks and gives up again is still under way: it must fit
+//! what there is room for, and keep nothing else from happening.
 
 use alloc::vec::Vec;
 use core::time::Duration;

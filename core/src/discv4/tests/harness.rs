@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::disk::{Disk, Memory, Mode};
+use super::disk::{Disk, Mode};
 use crate::crypto::SecretKey;
 use crate::discv4::{
     Answer, Command, Config, Discovery, Endpoint, Event, Gate, Input, Kind, Output, Packet, Ping,
@@ -217,13 +217,17 @@ impl Lone {
 
     /// Goes down without a word, and comes up again with what was stored.
     pub(super) fn restart(&mut self, mode: Mode, configure: impl FnOnce(&mut Config)) {
-        let memory = self.memory().clone();
-        let disk = Disk::new(memory, mode);
+        let disk = Disk::new(self.disk().memory.clone(), mode);
         *self = Self::with_disk(self.number, self.now, disk, configure);
     }
 
-    pub(super) fn memory(&self) -> &Memory {
-        &self.disk.as_ref().expect("a store").memory
+    pub(super) fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a store")
+    }
+
+    /// The number of our record that is stored.
+    pub(super) fn stored_sequence(&self) -> Option<u64> {
+        self.disk().sequence(&self.id())
     }
 
     pub(super) fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {

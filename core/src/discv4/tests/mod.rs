@@ -6,6 +6,7 @@ mod determinism;
 mod disk;
 mod harness;
 mod network;
+mod opening;
 mod packets;
 mod revalidation;
 mod store;

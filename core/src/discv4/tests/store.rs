@@ -4,13 +4,13 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::disk::{Disk, Memory, Mode};
-use super::harness::{Lone, START, Stranger, World};
+use super::disk::{Disk, Mode};
+use super::harness::{Lone, START, Stranger, World, key};
 use super::packets::find;
 use crate::discv4::{Answer, Command, Config, DropReason, Event, Input, Kind};
-use crate::identity::RecordBuilder;
+use crate::identity::{NodeId, RecordBuilder};
 use crate::limits;
-use crate::store::{Operation, OperationId, Reply, StoredBond};
+use crate::store::{Field, MemoryStore, Operation, OperationId, Reply, StoredBond};
 use crate::time::{Instant, Now, UnixTime};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,15 +22,24 @@ const NOTHING: fn(&mut Config) = |_| {};
 
 /// One whose store works, and is empty.
 fn lone() -> Lone {
-    with(Memory::default(), Mode::Works)
+    with(MemoryStore::new(), Mode::Works)
 }
 
-fn with(memory: Memory, mode: Mode) -> Lone {
+fn with(memory: MemoryStore, mode: Mode) -> Lone {
     Lone::with_disk(1, START, Disk::new(memory, mode), NOTHING)
 }
 
-fn remembering(sequence: u64) -> Memory {
-    Memory { sequence: Some(sequence), ..Memory::default() }
+/// What is left of an earlier run whose record had this number.
+fn remembering(sequence: u64) -> MemoryStore {
+    let mut memory = MemoryStore::new();
+    let local = NodeId::from(&key(1).public_key());
+    let _ = memory.apply(OperationId(0), &Operation::PutSequence { local, sequence }, START.unix);
+    memory
+}
+
+/// What is stored of a stranger.
+fn item(lone: &Lone, node: &Stranger, field: Field) -> Option<u64> {
+    lone.disk().item(&node.id(), node.at.ip(), field)
 }
 
 fn sequence(lone: &Lone) -> u64 {
@@ -59,7 +68,7 @@ fn network(seed: u64) -> (World, usize) {
     for _ in 1..7 {
         world.add(|config| config.bootnodes = [bootnode.clone()].into());
     }
-    let disk = Disk::new(Memory::default(), Mode::Works);
+    let disk = Disk::new(MemoryStore::new(), Mode::Works);
     let last = world.add_with_disk(disk, |config| config.bootnodes = [bootnode].into());
     (world, last)
 }
@@ -69,7 +78,7 @@ fn a_restart_finds_the_network_again_without_any_bootnode() {
     let (mut world, node) = network(1);
     world.run(MINUTE * 10);
     assert_eq!(world.nodes[node].look().table().len(), 7);
-    assert!(world.nodes[node].memory().contacts.len() >= 5);
+    assert!(world.nodes[node].disk().records().len() >= 5);
     // Who was its bootnode is there no more.
     world.kill(0);
     world.restart(node, Mode::Works, NOTHING);
@@ -83,10 +92,17 @@ fn one_stored_node_is_enough_however_late_the_store_gives_it() {
     let (mut world, node) = network(2);
     world.run(MINUTE * 10);
     for mode in [Mode::Works, Mode::Late(SECOND * 3), LATE] {
-        let memory = &mut world.nodes[node].disk.as_mut().unwrap().memory;
-        while memory.contacts.len() > 1 {
-            memory.contacts.pop_last();
+        let mut one = MemoryStore::new();
+        let (other, now) = (world.nodes[3].contact(), world.nodes[node].now.unix);
+        let (id, ip) = (*other.id(), other.ip().unwrap());
+        let (last_ping, last_pong, find_failures) = (None, Some(now), None);
+        for put in [
+            Operation::PutContact(other),
+            Operation::PutTimes { id, ip, last_ping, last_pong, find_failures },
+        ] {
+            let _ = one.apply(OperationId(0), &put, now);
         }
+        world.nodes[node].disk = Some(Disk::new(one, mode));
         world.restart(node, mode, NOTHING);
         world.run(MINUTE);
         assert_eq!(world.nodes[node].look().table().len(), 7, "{mode:?}");
@@ -100,7 +116,7 @@ fn a_node_whose_store_is_slow_or_fails_or_is_silent_finds_its_network() {
         let first = world.add(NOTHING);
         let bootnode = world.nodes[first].contact();
         for _ in 0..6 {
-            let disk = Disk::new(Memory::default(), mode);
+            let disk = Disk::new(MemoryStore::new(), mode);
             world.add_with_disk(disk, |config| config.bootnodes = [bootnode.clone()].into());
             world.run(MINUTE);
         }
@@ -168,20 +184,20 @@ fn a_ping_is_stored_with_the_time_when_it_came() {
     lone.wait(HOUR);
     lone.ask(1, Command::Ping(stranger.contact()));
     lone.serve(core::slice::from_ref(&stranger));
-    let bond = lone.memory().bonds[&(stranger.id(), stranger.at.ip())];
-    assert_eq!(bond.last_ping, Some(START.unix));
-    assert_eq!(bond.last_pong, Some(lone.now.unix));
+    assert_eq!(item(&lone, &stranger, Field::LastPing), Some(START.unix.as_secs()));
+    assert_eq!(item(&lone, &stranger, Field::LastPong), Some(lone.now.unix.as_secs()));
 }
 
 #[test]
 fn times_that_lie_in_the_future_or_more_than_a_day_back_are_not_believed() {
     let stranger = Stranger::new(1);
+    // The machine does not rely on a store for that.
     let stored = |time: UnixTime| {
         let (id, ip) = (stranger.id(), stranger.at.ip());
         let (last_ping, last_pong) = (Some(time), Some(time));
         let bond = StoredBond { id, ip, last_ping, last_pong, find_failures: 0 };
-        let memory = Memory { bonds: [((id, ip), bond)].into(), ..Memory::default() };
-        let mut lone = with(memory, Mode::Works);
+        let mut lone = with(MemoryStore::new(), Mode::Silent);
+        lone.give(Input::Store(Reply::Opened { sequence: None, bonds: [bond].into() }));
         lone.hear(&stranger, &find([1; 64], lone.now));
         let answered = lone.kinds_to(stranger.at) == [Kind::Neighbors];
         assert_eq!(lone.look().drops().of(DropReason::Unproven), u64::from(!answered));
@@ -211,7 +227,7 @@ fn the_number_of_our_record_goes_on_where_it_was_and_changes_only_with_what_is_s
     assert_eq!((sequence(&lone), sequences(&lone)), (first, [first].into()));
     let other = RecordBuilder::new(0).tcp(30304);
     lone.ask(2, Command::SetEntries(other.clone()));
-    assert_eq!((sequence(&lone), lone.memory().sequence), (first + 1, Some(first + 1)));
+    assert_eq!((sequence(&lone), lone.stored_sequence()), (first + 1, Some(first + 1)));
 
     // The clock says 1970 now. As in geth the start itself is a new record: who
     // kept only its number cannot tell whether it would say the same.
@@ -238,27 +254,27 @@ fn an_answer_that_comes_after_we_went_on_never_lowers_the_number_of_our_record()
     lone.wait(MINUTE);
     assert_eq!(sequence(&lone), first + 1001);
     assert_eq!(sequences(&lone), [first, first + 1001]);
-    assert_eq!(lone.memory().sequence, Some(first + 1001));
+    assert_eq!(lone.stored_sequence(), Some(first + 1001));
 }
 
 #[test]
 fn a_number_that_could_not_be_written_is_as_soon_as_anything_can() {
-    let mut lone = with(Memory::default(), Mode::Fails);
+    let mut lone = with(MemoryStore::new(), Mode::Fails);
     let stranger = Stranger::new(1);
     lone.bond(&stranger);
-    assert_eq!(lone.memory().sequence, None);
+    assert_eq!(lone.stored_sequence(), None);
     lone.disk.as_mut().unwrap().mode = Mode::Works;
     lone.wait(limits::BOND_STORE_INTERVAL);
     lone.ask(1, Command::Ping(stranger.contact()));
     lone.serve(core::slice::from_ref(&stranger));
-    assert_eq!(lone.memory().sequence, Some(sequence(&lone)));
+    assert_eq!(lone.stored_sequence(), Some(sequence(&lone)));
     assert_eq!(sequences(&lone).len(), 2);
 }
 
 #[test]
 fn a_last_number_of_all_is_not_gone_on_with() {
     let lone = with(remembering(u64::MAX), Mode::Works);
-    assert_eq!(lone.memory().sequence, Some(sequence(&lone)));
+    assert_eq!(lone.stored_sequence(), Some(sequence(&lone)));
     assert_eq!(sequence(&lone), START.unix.as_millis() + 1);
 }
 
@@ -271,7 +287,7 @@ fn while_the_store_opens_nothing_is_said_and_commands_wait() {
         (LATE, limits::STORE_OPEN_TIMEOUT),
         (Mode::Silent, limits::STORE_OPEN_TIMEOUT),
     ] {
-        let mut lone = with(Memory::default(), mode);
+        let mut lone = with(MemoryStore::new(), mode);
         let [stranger, other] = [1, 2].map(Stranger::new);
         // What we would say of ourselves is not certain yet.
         lone.hear(&stranger, &stranger.ping(lone.at, lone.now));
@@ -288,7 +304,7 @@ fn while_the_store_opens_nothing_is_said_and_commands_wait() {
 
 #[test]
 fn a_failure_ends_only_the_wait_for_what_has_failed() {
-    let mut lone = with(Memory::default(), Mode::Late(SECOND));
+    let mut lone = with(MemoryStore::new(), Mode::Late(SECOND));
     let fail = |lone: &mut Lone, number| {
         let operation = OperationId(number);
         lone.give(Input::Store(Reply::Failed { operation }));
@@ -319,17 +335,17 @@ fn steady(lone: &mut Lone, node: &Stranger, time: Duration) {
 #[test]
 fn a_node_is_stored_when_it_has_answered_six_pings_of_the_table() {
     let node = Stranger::new(1);
-    let disk = Disk::new(Memory::default(), Mode::Works);
+    let disk = Disk::new(MemoryStore::new(), Mode::Works);
     let bootnodes = [node.contact()];
     let mut lone = Lone::with_disk(1, START, disk, |config| config.bootnodes = bootnodes.to_vec());
     let checks = |lone: &Lone| lone.look().table().entry(&node.id()).unwrap().checks();
     while checks(&lone) <= limits::CHECKS_BEFORE_STORE {
-        assert_eq!(lone.memory().contacts.len(), 0);
+        assert_eq!(lone.disk().records(), []);
         assert!(lone.now.mono < START.mono + HOUR);
         steady(&mut lone, &node, SECOND / 10);
     }
     assert_eq!(checks(&lone), 6);
-    assert_eq!(lone.memory().contacts[&node.id()], node.contact());
+    assert_eq!(lone.disk().records(), [node.id()]);
 }
 
 #[test]
@@ -342,9 +358,8 @@ fn times_are_stored_at_once_when_they_say_something_new_and_else_once_a_minute()
     lone.wait(SECOND);
     lone.hear(&node, &node.ping(lone.at, lone.now));
     assert_eq!(times(&lone, &node), [START.mono, START.mono + SECOND]);
-    let bond = lone.memory().bonds[&(node.id(), node.at.ip())];
-    assert_eq!(bond.last_ping, Some(START.unix.saturating_add(SECOND)));
-    assert_eq!(bond.last_pong, Some(START.unix));
+    assert_eq!(item(&lone, &node, Field::LastPing), Some(START.unix.as_secs() + 1));
+    assert_eq!(item(&lone, &node, Field::LastPong), Some(START.unix.as_secs()));
     // From now on it pings us, and we it, every second or so.
     for _ in 0..600 {
         lone.hear(&node, &node.ping(lone.at, lone.now));
@@ -364,17 +379,16 @@ fn find_node_requests_without_an_answer_are_counted_across_a_restart() {
     let node = Stranger::new(1);
     lone.bond(&node);
     assert!(lone.look().table().contains(&node.id()));
-    let key = (node.id(), node.at.ip());
     for count in 1..=2 {
-        lone.ask(u64::from(count), Command::FindNode(node.contact(), [1; 64]));
+        lone.ask(count, Command::FindNode(node.contact(), [1; 64]));
         lone.wait(SECOND);
-        assert_eq!(lone.memory().bonds[&key].find_failures, count);
+        assert_eq!(item(&lone, &node, Field::FindFailures), Some(count));
     }
     lone.restart(Mode::Works, NOTHING);
     lone.bond(&node);
     lone.ask(1, Command::FindNode(node.contact(), [1; 64]));
     lone.wait(SECOND);
-    assert_eq!(lone.memory().bonds[&key].find_failures, 3);
+    assert_eq!(item(&lone, &node, Field::FindFailures), Some(3));
 }
 
 #[test]

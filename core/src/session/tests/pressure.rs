@@ -9,8 +9,8 @@ use super::pair::{Pair, noise};
 use super::peer::Peer;
 use crate::error::Misuse;
 use crate::limits;
-use crate::p2p::{DisconnectReason, EMPTY_LIST, Message, code};
-use crate::session::{Command, Input, SessionError};
+use crate::p2p::{EMPTY_LIST, Message, code};
+use crate::session::{Command, Input};
 
 #[test]
 fn two_ends_that_send_more_than_the_network_holds_do_not_wait_for_each_other() {
@@ -133,18 +133,48 @@ fn what_waits_to_be_written_does_not_stop_the_reading() {
 }
 
 #[test]
-fn a_message_that_is_too_large_once_compressed_is_our_own_mistake() {
+fn a_message_that_no_frame_holds_is_refused_to_who_makes_it() {
+    let pair = Pair::open(1);
+    let (_, shared) = pair.ends[0].greeted().unwrap();
+    // Noise grows by compression, and without it there is the code.
+    let refused = shared.message(0, 0, noise(1, limits::MESSAGE).into());
+    assert_eq!(refused, Err(Misuse::MessageTooLarge));
+    assert!(shared.message(0, 0, noise(1, limits::MESSAGE - 2048).into()).is_ok());
+    let zeros = alloc::vec![0; limits::MESSAGE];
+    assert_eq!(shared.message(0, 0, zeros.into()).is_ok(), shared.is_compressed());
+    assert_eq!(shared.is_compressed(), cfg!(feature = "std"));
+}
+
+#[test]
+fn what_is_made_arrives_and_one_byte_more_is_not_made() {
+    for version in [4, 5] {
+        let (mut peer, mut end) = Peer::open_at_version(1, version);
+        let (_, shared) = end.greeted().unwrap();
+        let shared = alloc::sync::Arc::clone(shared);
+        let largest = bytes::Bytes::from(noise(1, limits::MESSAGE));
+        let make = |length| shared.message(0, 0, largest.slice(..length));
+        let (mut fits, mut too_large) = (limits::MESSAGE - 4096, limits::MESSAGE);
+        while too_large - fits > 1 {
+            let between = fits.midpoint(too_large);
+            if make(between).is_ok() { fits = between } else { too_large = between }
+        }
+        assert_eq!(fits == limits::MESSAGE - 1, !shared.is_compressed(), "{fits}");
+        end.queue.push_back(make(fits).unwrap());
+        end.settle();
+        assert!(peer.hear(&mut end) == [(16, largest[..fits].to_vec())]);
+        assert_eq!(end.closed(), None);
+    }
+}
+
+#[test]
+fn a_message_for_another_connection_that_no_frame_holds_is_counted_and_dropped() {
     let (mut peer, mut end) = Peer::open(1);
     end.send(0, &b"before"[..]);
-    // Noise grows by compression, and the limit is the frame's.
     end.send(1, noise(1, limits::MESSAGE));
-    assert!(end.unsent.len() < 1000);
-    let heard = peer.hear(&mut end);
-    assert_eq!(heard[0], (16, b"before".to_vec()));
-    assert_eq!(heard[1], (code::DISCONNECT, DisconnectReason::SubprotocolError.encode()));
-    assert_eq!(heard.len(), 2);
-    end.lose(crate::session::Lost::Closed);
-    assert_eq!(end.closed(), Some(SessionError::Misuse(Misuse::MessageTooLarge)));
+    end.send(0, &b"behind"[..]);
+    assert_eq!(peer.hear(&mut end), [(16, b"before".to_vec()), (16, b"behind".to_vec())]);
+    assert_eq!(end.session.get().counters().misaddressed, 1);
+    assert_eq!(end.closed(), None);
 }
 
 #[test]

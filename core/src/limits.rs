@@ -474,3 +474,74 @@ pub const ENTRIES_FOR_SEED: usize = 4096;
 /// Addresses that a sweep finds expired before it forgets them and goes on, and
 /// keys that it removes at once. Ours: half a megabyte of keys.
 pub const EXPIRE_PORTION: usize = 4096;
+
+// The node: admission.
+
+/// Peers that a configuration may ask for. Ours: each takes a task and some 10 kB.
+pub const PEERS_MAX: usize = 10_000;
+
+/// Pending connections that a configuration may ask for, of each direction. Ours.
+pub const PENDING_CONNECTIONS_MAX: usize = 1000;
+
+/// One of so many peers is dialled by us. geth `defaultDialRatio`.
+pub const DIAL_RATIO: usize = 3;
+
+/// For an address outside of the local network to connect again. geth
+/// `inboundThrottleTime`.
+pub const INBOUND_THROTTLE: Duration = Duration::from_secs(30);
+
+/// Addresses that are remembered so; the oldest make room. Ours: geth has no
+/// bound. More than get a slot in that time.
+pub const INBOUND_ADDRESSES: usize = 4096;
+
+/// After how much silence an inbound connection gives its slot to another that
+/// needs it. Ours: who dials sends its auth with the end of TCP's handshake, so
+/// half a second is a loss or two; geth lets it keep the slot for 5 s.
+pub const SILENT_CONNECTION: Duration = Duration::from_millis(500);
+
+/// Leading bits of an IPv4 address that silent connections are told apart by.
+/// Ours: as the table's subnets.
+pub const INBOUND_SUBNET_BITS4: u8 = 24;
+
+/// The same of an IPv6 address. Ours: what one site gets.
+pub const INBOUND_SUBNET_BITS6: u8 = 48;
+
+/// Nodes that are admitted whatever the limits. Ours.
+pub const TRUSTED_NODES: usize = 4096;
+
+// The node: the dial scheduler.
+
+/// Nodes to keep a connection to. Ours.
+pub const STATIC_NODES: usize = 4096;
+
+/// How long a node that was dialled is left alone. geth `dialHistoryExpiration`:
+/// a little more than [`INBOUND_THROTTLE`].
+pub const DIAL_HISTORY_LIFE: Duration = Duration::from_secs(35);
+
+/// Nodes that are remembered so, before no more are dialled. Ours: a hundred
+/// dials a second.
+pub const DIAL_HISTORY: usize = 4096;
+
+/// Nodes that wait to be dialled, of each source. Ours: a few answers of a walk.
+pub const DIAL_CANDIDATES: usize = 64;
+
+/// Between two questions to discovery for one static node. geth
+/// `initialResolveDelay`; it doubles when the node is not found.
+pub const RESOLVE_DELAY_MIN: Duration = Duration::from_secs(60);
+
+/// At most. geth `maxResolveDelay`.
+pub const RESOLVE_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Dials under way that the application has asked for itself. Ours.
+pub const REQUESTED_DIALS: usize = 256;
+
+/// Before a random walk that could not be begun is tried again. Ours.
+pub const WALK_RETRY: Duration = Duration::from_secs(1);
+
+/// Requests of an application that a node has not answered yet, dials apart.
+/// Ours.
+pub const PENDING_NODE_REQUESTS: usize = 1024;
+
+/// For all connections to end when a node stops, before it stops without them:
+/// longer than [`DISCONNECT_WRITE_TIMEOUT`] and [`DISCONNECT_LINGER`] together.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -333,6 +333,17 @@ fn every_command_remembers_if_it_is_told_where() {
     assert_eq!(file.answered(), 1);
 }
 
+/// A node that has pinged us under another key does not know us under this one,
+/// and answers only who has proved its endpoint.
+#[test]
+fn a_database_is_good_for_every_key_that_comes_to_use_it() {
+    let (node, home) = (Node::start(""), Remembering::new());
+    for _ in 0..3 {
+        let flags = ["--nodedb", &home.directory];
+        assert_eq!(ask("requestenr", &node.enode, &flags).line(), node.record);
+    }
+}
+
 #[test]
 fn a_node_database_that_cannot_be_used_is_a_failure_by_its_cause() {
     let (node, home) = (Node::start(""), Remembering::new());

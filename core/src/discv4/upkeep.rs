@@ -91,7 +91,10 @@ impl Discovery {
         match reply {
             Reply::Opened { sequence, bonds } => {
                 for bond in bonds {
-                    self.restore(&bond);
+                    // Under a key that has no number here nobody has ever met us:
+                    // the pings that are remembered were meant for another.
+                    let last_ping = bond.last_ping.filter(|_| sequence.is_some());
+                    self.restore(&StoredBond { last_ping, ..bond });
                 }
                 self.resume(sequence.unwrap_or(0));
                 if !self.upkeep.is_open() {

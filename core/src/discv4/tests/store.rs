@@ -197,7 +197,7 @@ fn times_that_lie_in_the_future_or_more_than_a_day_back_are_not_believed() {
         let (last_ping, last_pong) = (Some(time), Some(time));
         let bond = StoredBond { id, ip, last_ping, last_pong, find_failures: 0 };
         let mut lone = with(MemoryStore::new(), Mode::Silent);
-        lone.give(Input::Store(Reply::Opened { sequence: None, bonds: [bond].into() }));
+        lone.give(Input::Store(Reply::Opened { sequence: Some(1), bonds: [bond].into() }));
         lone.hear(&stranger, &find([1; 64], lone.now));
         let answered = lone.kinds_to(stranger.at) == [Kind::Neighbors];
         assert_eq!(lone.look().drops().of(DropReason::Unproven), u64::from(!answered));
@@ -213,6 +213,21 @@ fn times_that_lie_in_the_future_or_more_than_a_day_back_are_not_believed() {
     assert!(!stored(START.unix.saturating_add(SECOND)));
     assert!(!stored(START.unix.saturating_add(HOUR * 24 * 365)));
     assert!(!stored(UnixTime::from_micros(u64::MAX)));
+}
+
+/// The database of another key: its nodes have proved themselves, and know that
+/// other key only.
+#[test]
+fn pings_that_were_meant_for_another_key_are_not_believed() {
+    let stranger = Stranger::new(1);
+    let (id, ip, now) = (stranger.id(), stranger.at.ip(), Some(START.unix));
+    let bond = StoredBond { id, ip, last_ping: now, last_pong: now, find_failures: 0 };
+    let mut lone = with(MemoryStore::new(), Mode::Silent);
+    lone.give(Input::Store(Reply::Opened { sequence: None, bonds: [bond].into() }));
+    lone.hear(&stranger, &find([1; 64], lone.now));
+    assert_eq!(lone.kinds_to(stranger.at), [Kind::Neighbors]);
+    lone.ask(1, Command::FindNode(stranger.contact(), [1; 64]));
+    assert_eq!(lone.kinds_to(stranger.at), [Kind::Ping]);
 }
 
 // The number of our record.

@@ -232,7 +232,10 @@ mod tests {
             said(|config| config.limits.max_pending_peers = 1_000_000),
             "MaxPendingPeers: expected at most 1000"
         );
-        assert_eq!(said(|config| config.client_name = "x".repeat(300)), "Name: client name too long");
+        assert_eq!(
+            said(|config| config.client_name = "x".repeat(300)),
+            "Name: client name too long"
+        );
         assert_eq!(
             said(|config| config.trusted_nodes = alloc::vec![NodeId::new([0; 32]); 5000]),
             "TrustedNodes: expected at most 4096"

@@ -258,6 +258,9 @@ pub struct PeerInfo {
     pub direction: Direction,
     /// Whether it was dialled as a static node.
     pub is_static: bool,
+    /// Whether the application asked for it by [`Command::Dial`], and so gets it
+    /// in an [`Answer::Dialled`] as well.
+    pub is_requested: bool,
     /// What it says of itself. Escape the strings before a terminal sees them.
     pub hello: Hello,
     /// What both sides have.
@@ -291,6 +294,8 @@ pub enum Event {
         direction: Direction,
         /// Who it was, if it came as far as to prove it or was dialled.
         public_key: Option<PublicKey>,
+        /// Whether the application asked for it by [`Command::Dial`].
+        is_requested: bool,
         /// Why it ended.
         error: SessionError,
     },

@@ -37,6 +37,8 @@ pub struct Node {
     pub(super) record: OwnRecord,
     /// What our record says besides our endpoint.
     pub(super) entries: RecordBuilder,
+    /// The TCP port among it.
+    pub(super) listen_port: u16,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     /// Connections that were never admitted and have been told to go.
     pub(super) leaving: usize,
@@ -59,7 +61,7 @@ pub struct Node {
     next_connection: u64,
     held: bool,
     stopped: bool,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 /// What we say of ourselves, and who keeps it.
@@ -116,6 +118,7 @@ impl Node {
             net_restrict: config.net_restrict,
             record,
             entries,
+            listen_port: config.listen_port,
             connections: BTreeMap::new(),
             leaving: 0,
             incoming: Incoming::default(),
@@ -334,10 +337,10 @@ impl Node {
             self.command(id, session::Command::Disconnect(DisconnectReason::Quitting));
         }
         self.discover(discv4::Input::Stop);
+        self.answer_all_stopped();
         for (_, request) in core::mem::take(&mut self.removals) {
             self.answer(request, Answer::Stopped);
         }
-        self.answers.clear();
     }
 
     fn finish(&mut self) {
@@ -435,7 +438,8 @@ impl Machine for Node {
         }
         let (now, slots) = (self.now.mono, self.limits.max_pending());
         let deadline = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
-        let room = if self.incoming.has_room(now, slots) { None } else { self.incoming.deadline(slots) };
+        let room =
+            if self.incoming.has_room(now, slots) { None } else { self.incoming.deadline(slots) };
         let discovery = self.discovery().and_then(Machine::poll_timeout);
         [
             discovery,
@@ -481,7 +485,8 @@ impl Machine for Node {
 impl Node {
     /// Every peer has its connection and every admitted connection is a peer's.
     fn audit_connections(&self) -> Result<(), &'static str> {
-        let most = limits::PEERS_MAX + 3 * limits::PENDING_CONNECTIONS_MAX + limits::REQUESTED_DIALS;
+        let most =
+            limits::PEERS_MAX + 3 * limits::PENDING_CONNECTIONS_MAX + limits::REQUESTED_DIALS;
         if self.connections.len() > most {
             return Err("connections");
         }

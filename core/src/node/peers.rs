@@ -93,7 +93,11 @@ impl Peers {
     }
 
     /// A connection is gone; if it was a peer's, which.
-    pub(super) fn remove(&mut self, id: &NodeId, connection: ConnectionId) -> Option<Arc<PeerInfo>> {
+    pub(super) fn remove(
+        &mut self,
+        id: &NodeId,
+        connection: ConnectionId,
+    ) -> Option<Arc<PeerInfo>> {
         self.peers.get(id).filter(|peer| peer.connection == connection)?;
         let peer = self.peers.remove(id)?;
         self.inbound -= usize::from(peer.direction == Direction::Inbound);

@@ -53,6 +53,8 @@ pub(in crate::node) struct Attempt {
     pub(in crate::node) kind: Kind,
     pub(in crate::node) contact: Contact,
     pub(in crate::node) stage: Stage,
+    /// The one that is being tried, or was connected.
+    pub(in crate::node) address: Option<SocketAddr>,
     /// When it is given up if nothing comes of this stage; a session keeps its own time.
     pub(in crate::node) deadline: Option<Instant>,
     name: Option<HostName>,
@@ -78,6 +80,7 @@ impl Attempt {
             kind,
             contact,
             stage: Stage::Naming,
+            address: None,
             deadline: None,
             name,
             addresses: VecDeque::new(),
@@ -139,6 +142,7 @@ impl Attempt {
     fn next(&mut self, means: &mut Means<'_>) -> Step {
         while let Some(address) = self.addresses.pop_front() {
             if means.net_restrict.is_none_or(|networks| networks.contains(address.ip())) {
+                self.address = Some(address);
                 return self.wait(Stage::Connecting, means.now, Step::Connect(address));
             }
             self.failure = DialFailure::NetRestrict;

@@ -28,9 +28,10 @@ impl Candidates {
 
     /// The next node, each source in its turn.
     pub(super) fn next(&mut self) -> Option<Contact> {
-        for _ in 0..self.sources.len() {
+        let count = self.sources.len();
+        for _ in 0..count {
             let source = self.sources.get_mut(self.turn);
-            self.turn = (self.turn + 1) % self.sources.len();
+            self.turn = (self.turn + 1) % count;
             if let Some(node) = source.and_then(|source| source.nodes.pop_front()) {
                 return Some(node);
             }
@@ -46,10 +47,17 @@ impl Candidates {
         Some(index)
     }
 
-    /// A source answers, or brings some unasked.
+    /// A source answers.
     pub(super) fn answer(&mut self, source: usize, nodes: impl IntoIterator<Item = Contact>) {
+        if let Some(source) = self.sources.get_mut(source) {
+            source.asked = false;
+        }
+        self.add(source, nodes);
+    }
+
+    /// It brings some besides, and still owes an answer.
+    pub(super) fn add(&mut self, source: usize, nodes: impl IntoIterator<Item = Contact>) {
         let Some(source) = self.sources.get_mut(source) else { return };
-        source.asked = false;
         let room = limits::DIAL_CANDIDATES - source.nodes.len().min(limits::DIAL_CANDIDATES);
         source.nodes.extend(nodes.into_iter().take(room));
     }

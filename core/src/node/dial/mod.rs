@@ -141,6 +141,16 @@ impl DialScheduler {
         self.candidates.answer(source, nodes);
     }
 
+    /// It brings these besides.
+    pub(super) fn add(&mut self, source: usize, nodes: impl IntoIterator<Item = Contact>) {
+        self.candidates.add(source, nodes);
+    }
+
+    /// A random place in the space of ids.
+    pub(super) fn draw(&mut self) -> [u8; 32] {
+        self.rng.bytes()
+    }
+
     /// An attempt that the application asks for, if there is room for it.
     pub(super) fn request(
         &mut self,

@@ -1,0 +1,1 @@
+//! The dial scheduler by itself.

@@ -1,0 +1,157 @@
+//! What the application asks: each is answered exactly once.
+
+use alloc::vec::Vec;
+
+use super::discovery::Purpose;
+use super::machine::OwnRecord;
+use super::{Answer, Command, DialError, DialFailure, Limits, Node};
+use crate::discv4::{self, RequestId};
+use crate::identity::{NodeAddress, NodeId, RecordBuilder, RecordError};
+use crate::limits;
+use crate::p2p::DisconnectReason;
+use crate::session;
+
+impl Node {
+    pub(super) fn on_command(&mut self, id: RequestId, command: Command) {
+        match command {
+            Command::Dial(address) => self.dial_requested(id, &address),
+            Command::AddPeer(address) => {
+                let added = self.with_dial(|dial, around| dial.add_static(&address, around));
+                self.answer(id, if added { Answer::Done } else { Answer::Busy });
+            }
+            Command::RemovePeer(peer) => self.remove_peer(id, &peer),
+            Command::AddTrusted(peer) => {
+                let added = self.peers.trust(peer);
+                self.answer(id, if added { Answer::Done } else { Answer::Busy });
+            }
+            Command::RemoveTrusted(peer) => {
+                self.peers.distrust(&peer);
+                self.answer(id, Answer::Done);
+            }
+            Command::SetLimits(limits) => self.set_limits(id, limits),
+            Command::SetEntry { key, value } => self.set_entry(id, &key, value.as_deref()),
+            Command::Candidates(source, nodes) => {
+                if !self.walks {
+                    self.dial.offer(source, nodes);
+                }
+                self.answer(id, Answer::Done);
+            }
+            Command::Cancel(other) => {
+                if let Some(attempt) = self.dial.of_request(other) {
+                    self.give_up(attempt);
+                }
+                self.cancel_asked(other);
+                // The answer to what was given up comes first.
+                self.settle_answers();
+                self.answer(id, Answer::Done);
+            }
+            Command::Discovery(command) => match self.record {
+                OwnRecord::Discovery(_) => self.ask_for(id, command),
+                OwnRecord::Alone(_) => self.answer(id, Answer::NoDiscovery),
+            },
+        }
+    }
+
+    /// Requests of the application have their own names: those that name others
+    /// are the node's to translate.
+    fn ask_for(&mut self, id: RequestId, command: discv4::Command) {
+        match command {
+            discv4::Command::Cancel(other) => {
+                self.cancel_asked(other);
+                self.settle_answers();
+                self.answer(id, Answer::Discovery(discv4::Answer::Done));
+            }
+            // What our record says besides the endpoint is the node's.
+            discv4::Command::SetEntries(entries) => {
+                self.entries = super::machine::with_port(entries, self.listen_port);
+                let entries = self.entries.clone();
+                self.ask(Purpose::Caller(id), discv4::Command::SetEntries(entries));
+            }
+            command @ (discv4::Command::Ping(_)
+            | discv4::Command::RequestRecord(_)
+            | discv4::Command::Resolve(_)
+            | discv4::Command::FindNode(..)
+            | discv4::Command::LookUp(_)
+            | discv4::Command::RandomNodes
+            | discv4::Command::SetEndpoints(_)) => self.ask(Purpose::Caller(id), command),
+        }
+    }
+
+    fn dial_requested(&mut self, id: RequestId, address: &NodeAddress) {
+        let now = self.now.mono;
+        match self.dial.request(now, id, address) {
+            Some(attempt) => self.begin(attempt),
+            None => {
+                let failure = DialFailure::TooManyDials;
+                self.counts.dials_failed.count(failure);
+                self.answer(id, Answer::Dialled(Err(DialError::Failed(failure))));
+            }
+        }
+    }
+
+    /// geth `RemovePeer`.
+    fn remove_peer(&mut self, id: RequestId, peer: &NodeId) {
+        self.dial.remove_static(peer);
+        let Some(connection) = self.peers.get(peer).map(|peer| peer.connection) else {
+            return self.answer(id, Answer::Done);
+        };
+        if self.removals.len() >= limits::PENDING_NODE_REQUESTS {
+            return self.answer(id, Answer::Busy);
+        }
+        self.removals.push((connection, id));
+        self.command(connection, session::Command::Disconnect(DisconnectReason::Requested));
+    }
+
+    fn set_limits(&mut self, id: RequestId, limits: Limits) {
+        self.limits = limits.clamped();
+        self.with_dial(|dial, around| dial.reconsider_all(around));
+        self.answer(id, Answer::Done);
+    }
+
+    fn set_entry(&mut self, id: RequestId, key: &[u8], value: Option<&[u8]>) {
+        let changed = match value {
+            Some(value) => self.entries.clone().rlp(key, value),
+            None => Ok(self.entries.clone().remove(key)),
+        };
+        let entries = changed.map(|entries| super::machine::with_port(entries, self.listen_port));
+        match entries {
+            Ok(entries) => self.set_entries(id, entries),
+            Err(error) => self.answer(id, Answer::BadRecord(error)),
+        }
+    }
+
+    fn set_entries(&mut self, id: RequestId, entries: RecordBuilder) {
+        let now = self.now.mono;
+        match &mut self.record {
+            OwnRecord::Discovery(_) => {
+                self.ask(Purpose::Entry(id), discv4::Command::SetEntries(entries.clone()));
+                let refused = |answer: &discv4::Answer| matches!(answer, discv4::Answer::Failed(_));
+                // It is answered at once.
+                if !self
+                    .answers
+                    .iter()
+                    .any(|(to, answer)| *to == Purpose::Entry(id) && refused(answer))
+                {
+                    self.entries = entries;
+                }
+            }
+            OwnRecord::Alone(local) => {
+                let set: Result<Option<u64>, RecordError> = local.set_entries(now, entries.clone());
+                match set {
+                    Ok(_) => {
+                        self.entries = entries;
+                        self.answer(id, Answer::Done);
+                    }
+                    Err(error) => self.answer(id, Answer::BadRecord(error)),
+                }
+            }
+        }
+    }
+
+    fn settle_answers(&mut self) {
+        let answers: Vec<_> = self.answers.drain(..).collect();
+        for (purpose, answer) in answers {
+            self.on_answer(purpose, answer);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What sessions report: both admissions, and the end.
+
+use alloc::sync::Arc;
+
+use super::dial::Kind;
+use super::machine::{Connection, State};
+use super::peers::Applicant;
+use super::{Answer, ConnectionId, DialError, Direction, Event, Node, PeerInfo, Refusal, Report};
+use crate::crypto::PublicKey;
+use crate::identity::NodeId;
+use crate::p2p::{DisconnectReason, Hello, Shared};
+use crate::session::{Command, Counters, SessionError};
+
+impl Node {
+    pub(super) fn on_report(&mut self, id: ConnectionId, report: Report) {
+        match report {
+            Report::Authenticated(remote) => self.authenticated(id, remote),
+            Report::Ready { hello, shared } => self.ready(id, hello, shared),
+            Report::Closed { error, counters } => self.closed(id, error, counters),
+        }
+    }
+
+    /// The connection, if it is in this state: else the report comes too late.
+    fn in_state(&mut self, id: ConnectionId, state: State) -> Option<&mut Connection> {
+        match self.connections.get_mut(&id) {
+            Some(connection) if connection.state == state => Some(connection),
+            Some(_) | None => {
+                self.counts.late_reports = self.counts.late_reports.saturating_add(1);
+                None
+            }
+        }
+    }
+
+    /// The first admission. geth `checkpoint(posthandshake)`. Whoever accepts
+    /// cannot tell the key's owner from a replay yet: nobody else is touched.
+    fn authenticated(&mut self, id: ConnectionId, remote: PublicKey) {
+        let Some(connection) = self.in_state(id, State::Handshake) else { return };
+        let remote_id = NodeId::from(&remote);
+        connection.remote = Some((remote, remote_id));
+        let direction = connection.direction;
+        let applicant = Applicant { id: remote_id, direction, is_static: connection.is_static };
+        if direction == Direction::Inbound {
+            self.incoming.spoke(id);
+        }
+        match self.peers.check(&applicant, &self.limits, self.no_dial) {
+            Ok(_) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.state = State::Hello;
+                }
+                if direction == Direction::Inbound && self.stopping.is_none() {
+                    self.dial.inbound_pending(remote_id, id);
+                }
+                self.command(id, Command::Proceed);
+            }
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    /// The second admission. geth `checkpoint(addpeer)`.
+    fn ready(&mut self, id: ConnectionId, hello: Hello, shared: Arc<Shared>) {
+        let takes_anyone = self.takes_anyone();
+        let Some(connection) = self.in_state(id, State::Hello) else { return };
+        let Some((public_key, remote_id)) = connection.remote else { return };
+        let Connection { address, direction, is_static, request, .. } = *connection;
+        let applicant = Applicant { id: remote_id, direction, is_static };
+        let checked = if shared.is_empty() && !takes_anyone {
+            Err(Refusal::UselessPeer)
+        } else {
+            self.peers.check(&applicant, &self.limits, self.no_dial)
+        };
+        match checked {
+            Ok(_) => self.admit(Arc::new(PeerInfo {
+                connection: id,
+                id: remote_id,
+                is_requested: request.is_some(),
+                public_key,
+                address,
+                direction,
+                is_static,
+                hello,
+                shared,
+            })),
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    fn admit(&mut self, peer: Arc<PeerInfo>) {
+        let id = peer.connection;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Admitted;
+        }
+        if let Some(replaced) = self.peers.insert(Arc::clone(&peer)) {
+            self.replace(replaced);
+        }
+        self.incoming.remove(id);
+        self.dial.inbound_completed(peer.id, id);
+        let admitted = match peer.direction {
+            Direction::Inbound => &mut self.counts.admitted_inbound,
+            Direction::Outbound => &mut self.counts.admitted_outbound,
+        };
+        *admitted = admitted.saturating_add(1);
+        if let Some(attempt) = self.dial.take(id)
+            && let Kind::Requested(request) = attempt.kind
+        {
+            self.answer(request, Answer::Dialled(Ok(Arc::clone(&peer))));
+        }
+        self.reconsider(&peer.id);
+        self.tell(Event::Connected(peer));
+        self.command(id, Command::Admit);
+    }
+
+    /// Another connection of the same node has taken this one's place.
+    fn replace(&mut self, peer: Arc<PeerInfo>) {
+        self.counts.replaced = self.counts.replaced.saturating_add(1);
+        let id = peer.connection;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Replaced;
+        }
+        let reason = DisconnectReason::AlreadyConnected;
+        let error = SessionError::Local(reason);
+        self.tell(Event::Disconnected { peer, error, counters: None });
+        self.command(id, Command::Disconnect(reason));
+    }
+
+    fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
+        let direction = self.connections.get(&id).map(|connection| connection.direction);
+        match direction {
+            Some(Direction::Inbound) => self.counts.refused_inbound.count(refusal),
+            Some(Direction::Outbound) => self.counts.refused_outbound.count(refusal),
+            None => {}
+        }
+        self.send_away(id, refusal.reason());
+    }
+
+    /// A connection that is not admitted has to go. Its slot is free at once.
+    pub(super) fn send_away(&mut self, id: ConnectionId, reason: DisconnectReason) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if matches!(connection.state, State::Handshake | State::Hello) {
+            connection.state = State::Leaving;
+            self.leaving += 1;
+        }
+        self.release(id);
+        self.command(id, Command::Disconnect(reason));
+    }
+
+    /// Frees what is held for a connection that is not admitted yet.
+    fn release(&mut self, id: ConnectionId) {
+        self.incoming.remove(id);
+        if let Some(connection) = self.connections.get(&id)
+            && connection.direction == Direction::Inbound
+            && let Some((_, remote)) = connection.remote
+        {
+            self.dial.inbound_completed(remote, id);
+            self.reconsider(&remote);
+        }
+    }
+
+    fn closed(&mut self, id: ConnectionId, error: SessionError, counters: Counters) {
+        self.counts.ends.count(&error);
+        self.release(id);
+        let Some(connection) = self.connections.remove(&id) else {
+            self.counts.late_reports = self.counts.late_reports.saturating_add(1);
+            return;
+        };
+        self.leaving -= usize::from(connection.state == State::Leaving);
+        let remote = connection.remote.map(|(_, remote)| remote);
+        if let Some(attempt) = self.dial.take(id)
+            && let Kind::Requested(request) = attempt.kind
+        {
+            self.answer(request, Answer::Dialled(Err(DialError::Session(error))));
+        }
+        match connection.state {
+            State::Admitted => {
+                let peer = remote.and_then(|remote| self.peers.remove(&remote, id));
+                if let Some(peer) = peer {
+                    let counters = Some(counters);
+                    self.tell(Event::Disconnected { peer, error, counters });
+                }
+            }
+            // It was told when it lost its place.
+            State::Replaced => {}
+            State::Handshake | State::Hello | State::Leaving => {
+                let Connection { address, direction, .. } = connection;
+                let public_key = connection.remote.map(|(public_key, _)| public_key);
+                let is_requested = connection.request.is_some();
+                let connection = id;
+                self.tell(Event::Failed {
+                    connection,
+                    address,
+                    direction,
+                    public_key,
+                    is_requested,
+                    error,
+                });
+            }
+        }
+        if let Some(remote) = remote {
+            self.reconsider(&remote);
+        }
+        for (_, request) in self.removals.extract_if(.., |(removed, _)| *removed == id) {
+            self.outputs.push_back(super::Output::Answer(request, Answer::Done));
+        }
+    }
+
+    /// Something has changed for this node: may it be dialled now?
+    pub(super) fn reconsider(&mut self, id: &NodeId) {
+        self.with_dial(|dial, around| dial.reconsider(id, around));
+    }
+}

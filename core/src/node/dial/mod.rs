@@ -8,8 +8,6 @@ mod attempt;
 mod candidates;
 mod history;
 mod statics;
-#[cfg(test)]
-mod tests;
 
 use core::net::IpAddr;
 

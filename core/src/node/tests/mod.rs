@@ -1,1 +1,9 @@
-//! The node as a whole.
+//! The node as a whole, under watch, with sessions that say what a test wants.
+
+mod admissions;
+mod both_at_once;
+mod dials;
+mod harness;
+mod incoming;
+mod life;
+mod requests;

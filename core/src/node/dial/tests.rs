@@ -1,1 +1,0 @@
-//! The dial scheduler by itself.

@@ -69,7 +69,9 @@ fn inbound_peers_leave_the_share_that_is_to_be_dialled() {
     let mut config = config();
     config.limits = limits(6);
     let mut lone = Lone::new(config);
-    (1..=4).for_each(|number| drop(lone.join(number)));
+    for number in 1..=4 {
+        lone.join(number);
+    }
     let fifth = lone.incoming(address(5)).unwrap();
     assert_eq!(lone.authenticated(fifth, 5), sent_away(DisconnectReason::TooManyPeers));
     // One that we dial has its place.

@@ -27,7 +27,13 @@ fn candidates_are_dialled_twice_as_many_as_there_are_places() {
     offer(&mut lone, (1..=20).map(contact));
     assert_eq!(lone.connects.len(), 6, "three places");
     lone.reach(1);
-    assert_eq!(lone.look().dial.len(), 4, "two places left: four dials, five were under way");
+    assert_eq!(lone.look().dial.len(), 5, "for two places four are enough: nobody comes to it");
+    let second = lone.dialled(2).unwrap();
+    lone.not_connected(second, DialFailure::Refused);
+    assert_eq!(lone.look().dial.len(), 4);
+    let third = lone.dialled(3).unwrap();
+    lone.not_connected(third, DialFailure::Refused);
+    assert_eq!(lone.look().dial.len(), 4, "now there is room for the next");
 }
 
 #[test]

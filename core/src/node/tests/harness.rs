@@ -49,7 +49,7 @@ pub(super) fn enode(number: u64) -> NodeAddress {
 }
 
 pub(super) fn named(number: u64) -> NodeAddress {
-    let name = HostName::new(b"node.example").unwrap();
+    let name = HostName::new("node.example").unwrap();
     NodeAddress::Enode(Enode::with_host_name(key(number), name, 30303, 0))
 }
 

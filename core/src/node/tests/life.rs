@@ -1,5 +1,7 @@
 //! Late messages, and the end.
 
+use alloc::vec::Vec;
+
 use super::harness::*;
 use crate::node::{Answer, Command, DialError, DialFailure, Event, IncomingRefusal, Input};
 use crate::p2p::DisconnectReason;
@@ -87,7 +89,7 @@ fn a_connection_that_failed_is_told_of_with_all_that_is_known() {
     let shown = lone.incoming(address(2)).unwrap();
     lone.authenticated(shown, 2);
     lone.lost(shown);
-    let known: alloc::vec::Vec<_> = lone
+    let known: Vec<_> = lone
         .events
         .iter()
         .map(|event| match event {

@@ -1,5 +1,7 @@
 //! What the application asks for.
 
+use alloc::vec::Vec;
+
 use super::harness::*;
 use crate::identity::RecordError;
 use crate::node::{Answer, Command, DialError, DialFailure, Event};
@@ -109,7 +111,7 @@ fn a_capability_brings_its_own_nodes_to_dial_when_it_is_asked() {
             Event::WantsCandidates(source) => Some(*source),
             _ => None,
         };
-        events.iter().filter_map(wants).collect::<alloc::vec::Vec<_>>()
+        events.iter().filter_map(wants).collect::<Vec<_>>()
     };
     assert_eq!(wanted(&mut lone), [0, 1]);
     lone.ask(Command::Candidates(1, [contact(1), contact(2)].into()));

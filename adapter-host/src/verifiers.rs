@@ -1,24 +1,35 @@
 //! Threads that verify packets, so that signatures stall nobody's tasks.
 
+use core::hash::BuildHasher as _;
+use core::net::SocketAddr;
 use std::collections::VecDeque;
+use std::hash::RandomState;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use devp2p_core::discv4::{DropReason, Unverified, Verified, verify};
+use devp2p_core::discv4::{DropReason, Standing, Unverified, Verified, verify};
 use devp2p_core::limits;
 
-/// A few threads with one bounded queue before them.
+/// A few threads, each with a bounded queue before it. What one source sends
+/// goes through one thread, and so stays in order.
 ///
 /// Dropping it closes it; the threads then end by themselves.
 #[derive(Debug)]
 pub struct Verifiers {
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    lanes: Vec<Lane>,
+    /// Picks the lane of a source; nobody can look for sources that share one.
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: Arc<Queue>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Queue {
     state: Mutex<State>,
     filled: Condvar,
 }
@@ -29,7 +40,7 @@ struct State {
     closed: bool,
 }
 
-impl Shared {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,6 +59,37 @@ impl Shared {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    /// Adds a packet unless so many wait already, or it is closed.
+    fn push(&self, packet: Unverified, room: usize) -> Result<(), Unverified> {
+        let mut state = self.lock();
+        if state.closed || state.packets.len() >= room {
+            return Err(packet);
+        }
+        state.packets.push_back(packet);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.packets.clear();
+        drop(state);
+        self.filled.notify_one();
+    }
+}
+
+/// How many packets may wait, in all queues together, before one that stands so
+/// is refused.
+const fn room(standing: Standing) -> usize {
+    match standing {
+        Standing::Stranger => limits::UNVERIFIED_BEFORE_STRANGERS,
+        Standing::Busy => limits::UNVERIFIED_BEFORE_BUSY,
+        Standing::Proven => limits::UNVERIFIED_BEFORE_PROVEN,
+        Standing::Awaited => limits::UNVERIFIED_PACKETS,
+    }
 }
 
 impl Verifiers {
@@ -58,57 +100,60 @@ impl Verifiers {
         (processors - 1).min(limits::VERIFIERS)
     }
 
-    /// Starts `threads` threads. Each hands what it verified to a `verified` of
-    /// its own, which may wait, and drops that when it ends.
+    /// Starts `threads` threads, at least one and [`limits::VERIFIERS`] at most.
+    /// Each hands what it verified to a `verified` of its own, which may wait, and
+    /// drops that when it ends.
     ///
     /// Fails if the system starts no more threads; those started end.
     pub fn start<F>(threads: usize, verified: F) -> io::Result<Self>
     where
         F: Fn(Result<Verified, DropReason>) + Clone + Send + 'static,
     {
-        let mut verifiers = Self { shared: Arc::default(), threads: Vec::new() };
-        for number in 1..=threads {
-            let (shared, verified) = (Arc::clone(&verifiers.shared), verified.clone());
+        let mut verifiers = Self { lanes: Vec::new(), hasher: RandomState::new() };
+        for number in 1..=threads.clamp(1, limits::VERIFIERS) {
+            let (queue, verified) = (Arc::<Queue>::default(), verified.clone());
+            let packets = Arc::clone(&queue);
             let thread = thread::Builder::new().name(format!("devp2p-verify-{number}")).spawn(
                 move || {
-                    while let Some(packet) = shared.next() {
+                    while let Some(packet) = packets.next() {
                         verified(verify(packet));
                     }
                 },
             )?;
-            verifiers.threads.push(thread);
+            verifiers.lanes.push(Lane { queue, thread });
         }
         Ok(verifiers)
     }
 
-    /// Has a packet verified, unless [`limits::UNVERIFIED_PACKETS`] wait for that
-    /// already, or it is closed: then the packet comes back.
+    /// Has a packet verified, and its result handed on after those of all that
+    /// was submitted before it from the same source. It comes back when it is
+    /// closed, or when too many wait at its thread already: of the packets that
+    /// [stand](Standing) low fewer may wait than of those that stand higher, so
+    /// that there is room for these whatever strangers send.
     pub fn submit(&self, packet: Unverified) -> Result<(), Unverified> {
-        let mut state = self.shared.lock();
-        if state.closed || state.packets.len() >= limits::UNVERIFIED_PACKETS {
-            return Err(packet);
-        }
-        state.packets.push_back(packet);
-        drop(state);
-        self.shared.filled.notify_one();
-        Ok(())
+        let room = room(packet.standing()) / self.lanes.len();
+        self.lane(packet.source()).queue.push(packet, room)
+    }
+
+    fn lane(&self, source: SocketAddr) -> &Lane {
+        // A node is where its address and port are, not what else IPv6 carries.
+        let hash = self.hasher.hash_one((source.ip(), source.port()));
+        &self.lanes[usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)]
     }
 
     /// Forgets what waits. Each thread ends when it is through with its packet.
     pub fn close(&self) {
-        let mut state = self.shared.lock();
-        state.closed = true;
-        state.packets.clear();
-        drop(state);
-        self.shared.filled.notify_all();
+        for lane in &self.lanes {
+            lane.queue.close();
+        }
     }
 
     /// Closes it and waits until all threads have ended.
     pub fn join(mut self) {
         self.close();
-        for thread in self.threads.drain(..) {
+        for lane in self.lanes.drain(..) {
             // One that has panicked has ended as well.
-            let _ = thread.join();
+            let _ = lane.thread.join();
         }
     }
 }
@@ -120,103 +165,4 @@ impl Drop for Verifiers {
 }
 
 #[cfg(test)]
-mod tests {
-    use core::time::Duration;
-    use std::sync::mpsc;
-
-    use devp2p_core::crypto::SecretKey;
-    use devp2p_core::discv4::{Encoded, EnrRequest, Gate, Kind, Packet, Sources, encode};
-    use devp2p_core::entropy::Seed;
-    use devp2p_core::identity::NodeId;
-    use devp2p_core::time::Now;
-
-    use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(20);
-
-    struct Nobody;
-
-    impl Sources for Nobody {
-        fn is_proven(&self, _: core::net::IpAddr) -> bool {
-            false
-        }
-
-        fn is_awaited(&self, _: core::net::IpAddr, _: Kind, _: &[u8; 32]) -> bool {
-            false
-        }
-    }
-
-    fn key() -> SecretKey {
-        SecretKey::generate(&mut Seed::from_number(1).derive("key", 0).secrets())
-    }
-
-    /// As many packets, all different.
-    fn packets(many: u64) -> Vec<Unverified> {
-        let mut gate = Gate::new(&Seed::from_number(1));
-        let source = "127.0.0.1:9".parse().unwrap();
-        (0..many)
-            .map(|number| {
-                let expiration = 1000 + number;
-                let packet = Packet::EnrRequest(EnrRequest { expiration });
-                let Encoded { bytes, .. } = encode(&packet, &key());
-                gate.check(Now::ZERO, source, &bytes, &Nobody).unwrap()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_packet_is_verified_once_and_the_threads_end() {
-        let (send, receive) = mpsc::channel();
-        let verifiers = Verifiers::start(3, move |result| send.send(result).unwrap()).unwrap();
-        let packets = packets(200);
-        let mut expected: Vec<_> = packets.iter().map(|packet| *packet.hash()).collect();
-        for packet in packets {
-            verifiers.submit(packet).unwrap();
-        }
-        let mut hashes: Vec<_> = (0..200)
-            .map(|_| {
-                let verified = receive.recv_timeout(LIMIT).unwrap().unwrap();
-                assert_eq!(*verified.id(), NodeId::from(&key().public_key()));
-                *verified.hash()
-            })
-            .collect();
-        hashes.sort();
-        expected.sort();
-        assert_eq!(hashes, expected);
-        verifiers.join();
-        // Each thread has dropped what it hands results to.
-        assert!(matches!(receive.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected)));
-    }
-
-    #[test]
-    fn what_is_too_much_comes_back_and_nothing_is_verified_after_the_end() {
-        let (send, receive) = mpsc::sync_channel(0);
-        let verified = move |result: Result<Verified, DropReason>| {
-            let _ = send.send(result);
-        };
-        let verifiers = Verifiers::start(1, verified).unwrap();
-        let mut packets = packets(limits::UNVERIFIED_PACKETS as u64 + 3).into_iter();
-        // The thread takes one and waits for us to take the result.
-        verifiers.submit(packets.next().unwrap()).unwrap();
-        receive.recv_timeout(LIMIT).unwrap().unwrap();
-        let refused = packets.find_map(|packet| verifiers.submit(packet).err());
-        assert!(refused.is_some());
-        assert!(verifiers.shared.lock().packets.len() <= limits::UNVERIFIED_PACKETS);
-        verifiers.close();
-        assert!(verifiers.submit(refused.unwrap()).is_err());
-        // At most the one that it had begun.
-        let after: Vec<_> = receive.iter().collect();
-        assert!(after.len() <= 1, "{}", after.len());
-        verifiers.join();
-    }
-
-    #[test]
-    fn dropping_it_ends_the_threads() {
-        let (send, receive) = mpsc::channel::<()>();
-        let verifiers = Verifiers::start(2, move |_| {
-            let _ = &send;
-        });
-        drop(verifiers.unwrap());
-        assert!(matches!(receive.recv_timeout(LIMIT), Err(mpsc::RecvTimeoutError::Disconnected)));
-    }
-}
+mod tests;

@@ -61,8 +61,8 @@ impl DiscoveryConfig {
         self
     }
 
-    /// Verifies packets in so many threads; with 0 in the loop itself, beside all
-    /// else that the executor runs. By default
+    /// Verifies packets in so many threads, [`limits::VERIFIERS`] at most; with 0 in
+    /// the loop itself, beside all else that the executor runs. By default
     /// [as many as the machine has room for](Verifiers::default_threads).
     #[must_use]
     pub const fn verifiers(mut self, threads: usize) -> Self {

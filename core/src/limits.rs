@@ -404,15 +404,28 @@ pub const DATAGRAM_SOCKET_BUFFER: usize = 1024 * 1024;
 /// Ours: 320 KiB at most, beside the buffer of the socket itself.
 pub const UNSENT_DATAGRAMS: usize = 256;
 
-/// Packets that wait for a verifier, before more are dropped. Ours: some 13 ms
-/// of one core, and answers are good for 500.
+/// Packets that wait for all verifiers together, before more are dropped; each
+/// has its part of this, and of what follows. Ours: some 13 ms of one core, and
+/// answers are good for 500.
 pub const UNVERIFIED_PACKETS: usize = 256;
+
+/// Of these, so many may wait before another stranger's is dropped. Ours: two
+/// turns of an adapter's loop, and half of the room is left to those we know.
+pub const UNVERIFIED_BEFORE_STRANGERS: usize = 128;
+
+/// The same for proven addresses beyond their own budgets. Ours: a little that
+/// strangers cannot take, and still not what is kept for all others.
+pub const UNVERIFIED_BEFORE_BUSY: usize = 160;
+
+/// The same for proven addresses. Ours: the rest is for what answers a request of
+/// ours, more than a few look-ups have under way.
+pub const UNVERIFIED_BEFORE_PROVEN: usize = 208;
 
 /// Verified packets that wait for the machine, before the verifiers wait. Ours:
 /// four turns of an adapter's loop.
 pub const VERIFIED_PACKETS: usize = 64;
 
-/// Threads that verify, at most. Ours: one verifies some 20,000 packets a second,
+/// Threads that verify, at most, whoever asks for more. Ours: one verifies some 20,000 packets a second,
 /// and the machine answers no more.
 pub const VERIFIERS: usize = 4;
 

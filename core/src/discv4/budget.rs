@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 
 use siphasher::sip::SipHasher13;
 
-use super::DropReason;
+use super::{DropReason, Standing};
 use crate::entropy::Seed;
 use crate::limits::{self, Rate};
 use crate::time::Instant;
@@ -55,11 +55,27 @@ pub(super) struct Budget {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ticket {
     Answer(usize),
-    Loopback,
-    Lan(usize),
+    Loopback { is_proven: bool },
+    Lan { slot: usize, is_proven: bool },
     Proven(usize),
     BeyondProven,
     Stranger(usize),
+}
+
+impl Ticket {
+    /// Local networks have budgets of their own, but to be local proves nothing.
+    pub(super) const fn standing(self) -> Standing {
+        match self {
+            Self::Answer(_) => Standing::Awaited,
+            Self::Proven(_)
+            | Self::Loopback { is_proven: true }
+            | Self::Lan { is_proven: true, .. } => Standing::Proven,
+            Self::BeyondProven => Standing::Busy,
+            Self::Stranger(_)
+            | Self::Loopback { is_proven: false }
+            | Self::Lan { is_proven: false, .. } => Standing::Stranger,
+        }
+    }
 }
 
 impl Budget {
@@ -94,22 +110,23 @@ impl Budget {
         {
             return Ok(Ticket::Answer(slot));
         }
+        let is_proven = is_proven();
         let scope = Scope::of(ip);
         match scope {
             Scope::Loopback if self.loopback.has(now, limits::LOOPBACK_PACKETS) => {
-                return Ok(Ticket::Loopback);
+                return Ok(Ticket::Loopback { is_proven });
             }
             Scope::Lan => {
                 let slot = self.slot(&host(ip));
                 if self.lan[slot].has(now, limits::LAN_PACKETS)
                     && self.all_lan.has(now, limits::ALL_LAN_PACKETS)
                 {
-                    return Ok(Ticket::Lan(slot));
+                    return Ok(Ticket::Lan { slot, is_proven });
                 }
             }
             Scope::Loopback | Scope::Public => {}
         }
-        if is_proven() {
+        if is_proven {
             return self.proven(now, ip);
         }
         match scope {
@@ -144,8 +161,8 @@ impl Budget {
     pub(super) fn charge(&mut self, now: Instant, ticket: Ticket) {
         match ticket {
             Ticket::Answer(slot) => self.answers[slot].take(now, limits::ANSWERS_TO_REQUEST),
-            Ticket::Loopback => self.loopback.take(now, limits::LOOPBACK_PACKETS),
-            Ticket::Lan(slot) => {
+            Ticket::Loopback { .. } => self.loopback.take(now, limits::LOOPBACK_PACKETS),
+            Ticket::Lan { slot, .. } => {
                 self.lan[slot].take(now, limits::LAN_PACKETS);
                 self.all_lan.take(now, limits::ALL_LAN_PACKETS);
             }

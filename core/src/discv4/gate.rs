@@ -31,6 +31,10 @@
 //! - What fails at the hash, or is expired, is not charged: another protocol on
 //!   the same port costs its users nothing here.
 //!
+//! Behind the gate packets may have to wait, and a queue that all share would undo
+//! this. So each says with which [`Standing`] it came through, and a queue keeps
+//! room for those that stand higher.
+//!
 //! What remains: who forges the address of one proven node with more than
 //! [`ALL_PROVEN_PACKETS`](limits::ALL_PROVEN_PACKETS) leaves it a share of that, and
 //! who forges thousands of proven nodes takes most of a core. Loopback and local
@@ -61,6 +65,20 @@ pub trait Sources {
     fn is_awaited(&self, ip: IpAddr, kind: Kind, request_hash: &[u8; 32]) -> bool;
 }
 
+/// By whose budget a datagram came through the [`Gate`], the least first. Where
+/// room is short, the higher are not to compete with the lower.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Standing {
+    /// Of an address that has proved nothing, be it in the local network.
+    Stranger,
+    /// Of a proven address, beyond its own budget.
+    Busy,
+    /// Of a proven address.
+    Proven,
+    /// It answers a request of ours.
+    Awaited,
+}
+
 /// A datagram that is worth its verification: [`verify`](super::verify) it. Made
 /// by a [`Gate`] alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,6 +87,7 @@ pub struct Unverified {
     pub(super) source: SocketAddr,
     pub(super) kind: Kind,
     pub(super) hash: [u8; 32],
+    pub(super) standing: Standing,
 }
 
 impl Unverified {
@@ -85,6 +104,11 @@ impl Unverified {
     /// The packet's hash, which is that of its bytes.
     pub const fn hash(&self) -> &[u8; 32] {
         &self.hash
+    }
+
+    /// By whose budget it came through.
+    pub const fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// All its bytes.
@@ -136,7 +160,8 @@ impl Gate {
             return Err(DropReason::Expired);
         }
         self.budget.charge(self.latest, ticket);
-        Ok(Unverified { datagram: Bytes::copy_from_slice(datagram), source, kind, hash })
+        let (datagram, standing) = (Bytes::copy_from_slice(datagram), ticket.standing());
+        Ok(Unverified { datagram, source, kind, hash, standing })
     }
 }
 

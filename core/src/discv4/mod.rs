@@ -43,7 +43,7 @@ pub use config::Config;
 pub use discovery::Discovery;
 pub use drop_reason::{DropReason, Drops};
 pub use endpoint::Endpoint;
-pub use gate::{Gate, Sources, Unverified};
+pub use gate::{Gate, Sources, Standing, Unverified};
 pub use neighbors::{Neighbor, split_neighbors};
 pub use output::{Event, Input, Output};
 pub use packet::{

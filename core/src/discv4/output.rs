@@ -20,8 +20,10 @@ pub enum Input<'a> {
         /// All of it, or its first 1281 bytes.
         bytes: &'a [u8],
     },
-    /// What [`verify`](super::verify) made of an [`Output::Verify`]. In any
-    /// order, late, or never: each stands for itself.
+    /// What [`verify`](super::verify) made of an [`Output::Verify`]. Late or never:
+    /// each stands for itself. The order is free between sources; what one
+    /// source sent should stay in order, or its request overtakes the pong that
+    /// proves where it comes from, and is dropped.
     Verified(Result<Verified, super::DropReason>),
     /// The application asks for something.
     Command(RequestId, Command),
@@ -46,7 +48,8 @@ pub enum Output {
         datagram: Bytes,
     },
     /// Give this to [`verify`](super::verify), here or in a pool, and hand the
-    /// result back. It may be dropped when there is too much to do.
+    /// result back. It may be dropped when there is too much to do, the least
+    /// [standing](super::Standing) first.
     Verify(Unverified),
     /// Do this to the store.
     Store(OperationId, Operation),

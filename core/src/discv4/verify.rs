@@ -66,7 +66,7 @@ impl fmt::Debug for Verified {
 /// Fails with [`DropReason::Malformed`] or [`DropReason::BadSignature`].
 /// Whether it is our own key is not asked here.
 pub fn verify(unverified: Unverified) -> Result<Verified, DropReason> {
-    let Unverified { datagram, source, kind, hash } = unverified;
+    let Unverified { datagram, source, kind, hash, .. } = unverified;
     let (head, signed) = datagram.split_at(wire::TYPE);
     let signature = head[wire::HASH..].try_into().map_err(|_| DropReason::TooShort)?;
     // The cheaper of the two comes first.

@@ -35,8 +35,9 @@ use crate::time::{Deadline, Now};
 #[derive(Debug)]
 pub enum Event {
     /// [`verify`](discv4::verify) this and hand the result to
-    /// [`Discovery::verified`]; or, when too much is being verified already,
-    /// drop it and say so by [`Discovery::left_unverified`].
+    /// [`Discovery::verified`], one source's in order; or, when too much is being
+    /// verified already, drop it, the least [standing](discv4::Standing) first, and
+    /// say so by [`Discovery::left_unverified`].
     Verify(Unverified),
     /// Do this to the store; if it has no room for it, say so by
     /// [`Discovery::not_stored`].

@@ -343,6 +343,35 @@ fn an_answer_is_heard_a_few_times_and_then_it_is_a_packet_like_others() {
 }
 
 #[test]
+fn what_comes_through_says_how_it_stands() {
+    let mut fire = Fire::new();
+    let standing = |fire: &mut Fire, source: &str, datagram: &[u8]| {
+        let known = &fire.known;
+        fire.gate.check(fire.now, at(source), datagram, known).map(|passed| passed.standing())
+    };
+    let datagram = fire.datagram.clone();
+    let local = ["127.0.0.1:1", "192.168.0.1:1"];
+    for source in ["11.0.0.1:1"].iter().chain(&local) {
+        assert_eq!(standing(&mut fire, source, &datagram), Ok(Standing::Stranger), "{source}");
+        let hash = [7; 32];
+        fire.known.awaited = [(at(source).ip(), Kind::Pong, hash)].into();
+        assert_eq!(standing(&mut fire, source, &pong(hash)), Ok(Standing::Awaited), "{source}");
+        // Nobody asked for that one.
+        assert_eq!(standing(&mut fire, source, &pong([8; 32])), Ok(Standing::Stranger));
+    }
+    fire.known.proven.extend(local.map(|source| at(source).ip()));
+    for source in local {
+        assert_eq!(standing(&mut fire, source, &datagram), Ok(Standing::Proven), "{source}");
+    }
+    for _ in 0..limits::PROVEN_PACKETS.burst {
+        assert_eq!(standing(&mut fire, Fire::PEER, &datagram), Ok(Standing::Proven));
+    }
+    assert_eq!(standing(&mut fire, Fire::PEER, &datagram), Ok(Standing::Busy));
+    assert!(Standing::Stranger < Standing::Busy && Standing::Busy < Standing::Proven);
+    assert!(Standing::Proven < Standing::Awaited);
+}
+
+#[test]
 fn a_budget_comes_back_with_time_and_not_by_turning_it_back() {
     let mut fire = Fire::new();
     let source = stranger(1);

@@ -1,4 +1,6 @@
-//! Asking: from a question to a packet, and from an answer to who wanted it.
+//! Asking: the steps of the machine that turn a query (`queries.rs`) into requests
+//! (`requests.rs`), and what came of them into an answer for who wanted it. Those
+//! two only keep the books; this sends.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;

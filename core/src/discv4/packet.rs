@@ -1,4 +1,5 @@
-//! The six packets: what they say, not how it is written.
+//! The six packets: what they say, not how it is written (`wire.rs`) nor what it
+//! does (`on_packet.rs`).
 //!
 //! Everything in them is a claim of the sender. Specification: devp2p
 //! `discv4.md` ("Packet Data"), EIP-868.

@@ -1,4 +1,5 @@
-//! What a packet does. Each came through the gate and names its true sender.
+//! What a packet does to the machine, where `packet.rs` is what it says. Each
+//! came through the gate and names its true sender.
 
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    Config, Discovery, Endpoint, EnrRequest, EnrResponse, FindNode, Gate, Input, Kind, Neighbor,
-    Neighbors, Output, Packet, Ping, Pong, Sources, encode, verify,
+    Config, Discovery, EnrRequest, EnrResponse, FindNode, Gate, Input, Kind, Neighbor, Neighbors,
+    Output, Packet, PacketEndpoint, Ping, Pong, Sources, encode, verify,
 };
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, NodeId, Record, RecordBuilder};
@@ -90,7 +90,7 @@ fn expiration() -> u64 {
 }
 
 fn ping(number: u32) -> Vec<u8> {
-    let endpoint = Endpoint::new(address(number), 30303);
+    let endpoint = PacketEndpoint::new(address(number), 30303);
     let ping = Ping {
         version: 4,
         from: endpoint,
@@ -158,7 +158,7 @@ impl Node {
                 && datagram[limits::PACKET_HEAD] == Kind::Ping.code()
             {
                 let pong = Pong {
-                    to: Endpoint::new(address(1), 0),
+                    to: PacketEndpoint::new(address(1), 0),
                     ping_hash: datagram[..32].try_into().unwrap(),
                     expiration: expiration(),
                     enr_sequence: None,
@@ -282,7 +282,7 @@ fn reading_a_packet_costs_at_most_four_times_its_bytes() {
     let expiration = expiration();
     let neighbors =
         |count| Packet::Neighbors(Neighbors { nodes: vec![shortest; count], expiration });
-    let to = Endpoint::default();
+    let to = PacketEndpoint::default();
     let record = [&[0xF9, 4, 0][..], &[5; 1024]].concat();
     let mut packets = vec![
         Packet::Ping(Ping { version: 4, from: to, to, expiration, enr_sequence: None }),

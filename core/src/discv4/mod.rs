@@ -42,7 +42,7 @@ pub use command::{Answer, Command, PingReply, RequestError, RequestId};
 pub use config::Config;
 pub use discovery::Discovery;
 pub use drop_reason::{DropReason, Drops};
-pub use endpoint::Endpoint;
+pub use endpoint::PacketEndpoint;
 pub use gate::{Gate, Sources, Unverified};
 pub use neighbors::{Neighbor, split_neighbors};
 pub use output::{Event, Input, Output};

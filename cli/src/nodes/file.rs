@@ -166,9 +166,23 @@ impl NodeJson {
 
 /// Replaces a file, or makes it. When this returns it is on the disk.
 pub(crate) fn save(nodes: &NodeSet, path: &Path) -> Result<(), Failure> {
-    // What a link points to is replaced, not the link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&target, to_json(nodes).as_bytes()).map_err(failed(path))
+    let text = to_json(nodes);
+    target(path).and_then(|target| replace(&target, text.as_bytes())).map_err(failed(path))
+}
+
+/// What a link points to is replaced, not the link, though nothing may be there
+/// yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    loop {
+        match fs::canonicalize(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Links in a circle, or too many of them, are an error of another kind.
+            result => return result,
+        }
+        let Ok(to) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().map(|folder| folder.join(&to)).unwrap_or(to);
+    }
 }
 
 fn replace(target: &Path, text: &[u8]) -> io::Result<()> {

@@ -91,6 +91,35 @@ fn a_file_is_replaced_and_keeps_its_permissions_and_links() {
 }
 
 #[test]
+fn a_link_to_what_is_not_there_yet_stays_and_its_target_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    fs::create_dir(place("far")).unwrap();
+    // One link to the next, by a path from its own folder, and then a whole path.
+    symlink("far/second", place("first")).unwrap();
+    symlink(place("nodes.json"), place("far/second")).unwrap();
+    let nodes = parse(GETH.as_bytes()).unwrap();
+    assert!(load_or_empty(&place("first")).unwrap().is_empty());
+    save(&nodes, &place("first")).unwrap();
+    for link in ["first", "far/second"] {
+        assert!(fs::symlink_metadata(place(link)).unwrap().is_symlink(), "{link}");
+    }
+    assert!(fs::symlink_metadata(place("nodes.json")).unwrap().is_file());
+    assert_eq!(load(&place("first")).unwrap(), nodes);
+}
+
+#[test]
+fn links_in_a_circle_are_an_error_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    symlink(&one, &other).unwrap();
+    symlink(&other, &one).unwrap();
+    assert!(matches!(save(&NodeSet::new(), &one), Err(Failure::File(..))));
+    assert!(fs::symlink_metadata(&one).unwrap().is_symlink());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
 fn a_new_file_gets_ordinary_permissions_and_a_missing_one_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let [new, ordinary] = ["nodes.json", "other"].map(|name| folder.path().join(name));

@@ -47,7 +47,7 @@ fn an_echo_that_is_cut_short_tells_its_peer_that_it_quits() {
         let outcome = program.end();
         assert_eq!((outcome.status, outcome.output.len()), (status, 1), "{outcome:?}");
         let error = error_of(&serde_json::from_str(&outcome.output[0]).unwrap());
-        assert_eq!(error, ("local".into(), "client quitting".into()));
+        assert_eq!(error, ("local".into(), "interrupted".into()));
     }
 }
 
@@ -62,10 +62,7 @@ fn a_ping_that_gets_no_answer_can_be_cut_short() {
     let _connection = socket.accept().unwrap();
     program.signal("INT");
     let outcome = program.end();
-    assert_eq!(
-        (outcome.status, &outcome.errors[..]),
-        (130, &["devp2p: client quitting".into()][..])
-    );
+    assert_eq!((outcome.status, &outcome.errors[..]), (130, &["devp2p: interrupted".into()][..]));
 }
 
 #[test]

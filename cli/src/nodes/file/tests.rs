@@ -141,6 +141,35 @@ fn a_file_that_cannot_be_replaced_stays_as_it_was() {
     assert!(matches!(save(&NodeSet::new(), &path), Err(Failure::File(..))));
     assert!(path.is_dir());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_named_as_the_caller_named_it() {
+    let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("missing/nodes.json");
-    assert!(matches!(save(&NodeSet::new(), &nowhere), Err(Failure::File(..))));
+    let failure = save(&NodeSet::new(), &nowhere).unwrap_err().to_string();
+    let reason = io::Error::from_raw_os_error(2);
+    assert_eq!(failure, format!("{}: {reason}", nowhere.display()));
+}
+
+#[test]
+fn a_file_that_says_something_else_is_told_what_was_expected() {
+    const NODE: &str = "expected an object that says what is known of a node at line 1 ";
+    const NODES: &str = "expected an object whose keys are node IDs at line 1 ";
+    for (text, expected) in [
+        (r#"{"12": 13}"#, format!("invalid type: integer `13`, {NODE}")),
+        (r#"{"12": []}"#, format!("invalid type: sequence, {NODE}")),
+        ("[]", format!("invalid type: sequence, {NODES}")),
+    ] {
+        let complaint = complaint(text);
+        assert!(complaint.starts_with(&format!("invalid JSON: {expected}")), "{complaint}");
+    }
+    let wrong = |from: &str, to: &str| complaint(&GETH.replace(from, to));
+    let number = |name: &str| format!("invalid JSON: \"{name}\" is no whole number of 64 bits at ");
+    for value in ["\"1\"", "-1", "1.5", "null", "18446744073709551616"] {
+        let text = wrong("\"seq\": 1", &format!("\"seq\": {value}"));
+        assert!(text.starts_with(&number("seq")), "{text}");
+    }
+    let text = wrong("\"score\": 3", "\"score\": []");
+    assert!(text.starts_with(&number("score")), "{text}");
 }

@@ -22,6 +22,9 @@ pub(crate) enum Discv4 {
     /// Finds out which nodes there are, and notes in a file which of them answer
     Crawl(Crawl),
     /// Runs a node for discovery alone: a bootnode
+    ///
+    /// It runs until SIGINT or SIGTERM, also when nobody reads any more what it
+    /// prints.
     Listen(Discover),
 }
 

@@ -1,4 +1,5 @@
-//! What `discv4` takes.
+//! The arguments of `discv4`: who this node is, whom it begins with, and what each
+//! command does.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};

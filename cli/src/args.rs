@@ -107,6 +107,9 @@ pub(crate) enum Rlpx {
     /// Connects to a node and prints what it says of itself, and how fast
     Ping(Ping),
     /// Waits for peers, and tells who comes and who goes
+    ///
+    /// It runs until SIGINT or SIGTERM, or until it has something to tell that
+    /// cannot be written.
     Listen(Listen),
     /// Sends a node requests of the capability echo/1 and checks each reply
     Echo(Echo),

@@ -199,7 +199,8 @@ impl fmt::Display for Failure {
             Self::WrongReply { number } => {
                 write!(f, "the reply to request {number} is not what was sent")
             }
-            Self::Interrupted(_) | Self::Told => f.write_str("client quitting"),
+            Self::Interrupted(_) => f.write_str("interrupted"),
+            Self::Told => f.write_str("failed"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `devp2p discv4`: what all its commands share.
+//! `devp2p discv4`: the node for discovery that all its commands start, and how
+//! their arguments shape it.
 
 mod ask;
 mod crawl;

@@ -48,7 +48,8 @@ struct Host {
 }
 
 impl Host {
-    /// Serves until it is told to stop, or until nobody listens to what it says.
+    /// Serves until it is told to stop, or until it has something to say that
+    /// cannot be written: nobody reads it any more.
     async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
         self.lines.say(tidings::listening(&self.node.enode(), self.json)).await;
         let unheard = async { written.end().await.map(|()| None) };

@@ -1,4 +1,4 @@
-//! `devp2p rlpx`: what all its commands share.
+//! `devp2p rlpx`: who the node of its commands is, and the peer that it dials.
 
 mod describe;
 mod echo;

@@ -344,6 +344,7 @@ impl Node {
     }
 
     fn finish(&mut self) {
+        self.forget_all();
         self.stopped = true;
         self.put(Output::Stopped);
     }

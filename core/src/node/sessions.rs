@@ -99,13 +99,14 @@ impl Node {
             Direction::Outbound => &mut self.counts.admitted_outbound,
         };
         *admitted = admitted.saturating_add(1);
-        if let Some(attempt) = self.dial.take(id)
+        let attempt = self.dial.take(id);
+        self.reconsider(&peer.id);
+        self.tell(Event::Connected(Arc::clone(&peer)));
+        if let Some(attempt) = attempt
             && let Kind::Requested(request) = attempt.kind
         {
-            self.answer(request, Answer::Dialled(Ok(Arc::clone(&peer))));
+            self.answer(request, Answer::Dialled(Ok(peer)));
         }
-        self.reconsider(&peer.id);
-        self.tell(Event::Connected(peer));
         self.command(id, Command::Admit);
     }
 

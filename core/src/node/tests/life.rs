@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::harness::*;
-use crate::node::{Answer, Command, DialError, DialFailure, Event, IncomingRefusal, Input};
+use crate::node::{Answer, Command, Event, IncomingRefusal, Input};
 use crate::p2p::DisconnectReason;
 use crate::session::SessionError;
 
@@ -45,8 +45,7 @@ fn a_stop_tells_everyone_waits_for_them_and_is_the_last_output() {
     for connection in [peer, pending] {
         assert_eq!(lone.commanded(connection), sent_away(DisconnectReason::Quitting));
     }
-    let given_up = DialError::Failed(DialFailure::GivenUp);
-    assert!(matches!(lone.answer(asked), Some(Answer::Dialled(Err(error))) if error == given_up));
+    assert!(matches!(lone.answer(asked), Some(Answer::Stopped)));
     assert_eq!(lone.incoming(address(9)), Err(IncomingRefusal::Stopping));
     assert!(matches!(lone.ask(Command::AddPeer(enode(6))), Answer::Stopped));
     lone.closed(pending, SessionError::Local(DisconnectReason::Quitting));

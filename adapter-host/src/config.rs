@@ -51,6 +51,13 @@ impl Config {
         self
     }
 
+    /// For adapters: leaves of it what discovery alone needs.
+    pub fn discovery_only(&mut self) {
+        self.listen = None;
+        self.node.discovery = true;
+        self.node.no_dial = true;
+    }
+
     /// Verifies packets in so many threads; with 0 in the node's loop itself,
     /// beside all else that the runtime runs. By default
     /// [`Verifiers::default_threads`].
@@ -87,6 +94,8 @@ pub enum StartError {
     Config(ConfigError),
     /// The system starts no more threads.
     Threads(io::Error),
+    /// The runtime does not take a socket.
+    Runtime(io::Error),
 }
 
 impl From<ConfigError> for StartError {
@@ -102,6 +111,7 @@ impl fmt::Display for StartError {
             Self::NodeDatabase(error) => error.fmt(f),
             Self::Config(error) => error.fmt(f),
             Self::Threads(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Runtime(error) => write!(f, "cannot wait for a socket: {error}"),
         }
     }
 }
@@ -109,7 +119,7 @@ impl fmt::Display for StartError {
 impl core::error::Error for StartError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Listen(_, error) | Self::Threads(error) => error.source(),
+            Self::Listen(_, error) | Self::Threads(error) | Self::Runtime(error) => error.source(),
             Self::NodeDatabase(error) => error.source(),
             Self::Config(error) => error.source(),
         }

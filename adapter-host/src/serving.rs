@@ -374,6 +374,11 @@ impl Serving {
         }
     }
 
+    /// Whether it has been told to stop: listen no more.
+    pub const fn is_stopping(&self) -> bool {
+        self.stop.is_some()
+    }
+
     fn is_over(&self) -> bool {
         self.driver.is_stopped() && self.end.live() == 0
     }

@@ -127,7 +127,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn sent(socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> Moved<usize> {
+    fn sent_by(socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> Moved<usize> {
         moved(|| Datagrams::send(socket, to, datagram))
     }
 
@@ -152,7 +152,7 @@ mod tests {
         let mut buffer = [0; limits::DATAGRAM + 1];
         assert_eq!(moved(|| ours.receive(&mut buffer)), Moved::Blocked);
         for (sent, received) in [(0, 0), (1, 1), (1280, 1280), (1281, 1281), (9000, 1281), (3, 3)] {
-            assert_eq!(sent(&other, to, &vec![7; sent]), Moved::Done(sent));
+            assert_eq!(sent_by(&other, to, &vec![7; sent]), Moved::Done(sent));
             assert_eq!(next(&ours, &mut buffer), (received, other.local_addr().unwrap()));
         }
     }
@@ -175,26 +175,26 @@ mod tests {
         let port = both.local_addr().unwrap().port();
         let other = bind(address("127.0.0.1:0")).unwrap();
         let mut buffer = [0; limits::DATAGRAM + 1];
-        assert_eq!(sent(&other, (Ipv4Addr::LOCALHOST, port).into(), b"hello"), Moved::Done(5));
+        assert_eq!(sent_by(&other, (Ipv4Addr::LOCALHOST, port).into(), b"hello"), Moved::Done(5));
         let (_, source) = next(&both, &mut buffer);
         assert_eq!(source.ip().to_canonical(), other.local_addr().unwrap().ip());
-        assert_eq!(sent(&both, source, b"there"), Moved::Done(5));
+        assert_eq!(sent_by(&both, source, b"there"), Moved::Done(5));
         assert_eq!(next(&other, &mut buffer).0, 5);
         let Ok(one) = bind(address("[::1]:0")) else { return };
-        assert!(matches!(sent(&one, source, b"x"), Moved::Failed(_)));
+        assert!(matches!(sent_by(&one, source, b"x"), Moved::Failed(_)));
     }
 
     #[test]
     fn each_way_to_fail_has_its_name_and_leaves_the_socket_usable() {
         let ours = bind(address("127.0.0.1:0")).unwrap();
         let to = ours.local_addr().unwrap();
-        assert_eq!(sent(&ours, to, &[0; 70_000]), Moved::Failed(SocketFailure::TooLarge));
+        assert_eq!(sent_by(&ours, to, &[0; 70_000]), Moved::Failed(SocketFailure::TooLarge));
         // A broadcast that nobody has allowed.
         let broadcast = address("255.255.255.255:9");
-        let refused = sent(&ours, broadcast, b"x");
+        let refused = sent_by(&ours, broadcast, b"x");
         let denied = [SocketFailure::Denied, SocketFailure::Unreachable];
         assert!(matches!(refused, Moved::Failed(failure) if denied.contains(&failure)));
-        assert_eq!(sent(&ours, to, b"still here"), Moved::Done(10));
+        assert_eq!(sent_by(&ours, to, b"still here"), Moved::Done(10));
         assert_eq!(next(&ours, &mut [0; limits::DATAGRAM + 1]).0, 10);
 
         let closed = bind(address("127.0.0.1:0")).unwrap().local_addr().unwrap();
@@ -203,7 +203,7 @@ mod tests {
         let begun = Instant::now();
         // An ICMP message, which a connected socket is told of.
         let told = loop {
-            let received = receive(&ours, &mut [0; limits::DATAGRAM + 1]);
+            let received = moved(|| Datagrams::receive(&ours, &mut [0; limits::DATAGRAM + 1]));
             assert!(begun.elapsed() < Duration::from_secs(10));
             if received != Moved::Blocked {
                 break received;

@@ -94,6 +94,8 @@ pub enum StartError {
     Config(ConfigError),
     /// The system starts no more threads.
     Threads(io::Error),
+    /// There is to be no discovery.
+    NoDiscovery,
     /// The runtime does not take a socket.
     Runtime(io::Error),
 }
@@ -111,6 +113,7 @@ impl fmt::Display for StartError {
             Self::NodeDatabase(error) => error.fmt(f),
             Self::Config(error) => error.fmt(f),
             Self::Threads(error) => write!(f, "cannot start a thread: {error}"),
+            Self::NoDiscovery => f.write_str("no discovery is configured"),
             Self::Runtime(error) => write!(f, "cannot wait for a socket: {error}"),
         }
     }
@@ -122,6 +125,7 @@ impl core::error::Error for StartError {
             Self::Listen(_, error) | Self::Threads(error) | Self::Runtime(error) => error.source(),
             Self::NodeDatabase(error) => error.source(),
             Self::Config(error) => error.source(),
+            Self::NoDiscovery => None,
         }
     }
 }

@@ -41,7 +41,8 @@ pub fn discover(
     executor: &Arc<Executor<'static>>,
 ) -> Result<Discovery, StartError> {
     config.discovery_only();
-    start(config, executor).map(Node::into_discovery)
+    let node = start(config, executor)?;
+    node.into_discovery().ok_or(StartError::NoDiscovery)
 }
 
 struct Running {

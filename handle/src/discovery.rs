@@ -24,6 +24,7 @@ use crate::node::Shared;
 /// Take its [events](Discovery::next_event), or do not: nothing waits for that.
 #[derive(Clone, Debug)]
 pub struct Discovery {
+    address: SocketAddr,
     shared: Arc<Shared>,
     asked: Sender<Asked>,
     given_up: Sender<RequestId>,
@@ -32,17 +33,18 @@ pub struct Discovery {
 
 impl Discovery {
     pub(crate) const fn new(
+        address: SocketAddr,
         shared: Arc<Shared>,
         asked: Sender<Asked>,
         given_up: Sender<RequestId>,
         happened: Receiver<Event>,
     ) -> Self {
-        Self { shared, asked, given_up, happened }
+        Self { address, shared, asked, given_up, happened }
     }
 
-    /// The UDP address that it is bound to; `None` for a node without discovery.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.shared.udp
+    /// The UDP address that it is bound to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What we say of ourselves at the moment.

@@ -91,7 +91,6 @@ impl NodeSnapshot {
 pub(crate) struct Shared {
     local: Arc<Local>,
     tcp: Option<SocketAddr>,
-    pub(crate) udp: Option<SocketAddr>,
     record: Mutex<Arc<Record>>,
     ends: Mutex<Ends>,
     /// The next request's id. Ids are not used twice.
@@ -104,12 +103,10 @@ impl Shared {
         local: Arc<Local>,
         record: Arc<Record>,
         tcp: Option<SocketAddr>,
-        udp: Option<SocketAddr>,
     ) -> Self {
         Self {
             local,
             tcp,
-            udp,
             record: Mutex::new(record),
             ends: Mutex::default(),
             next: AtomicU64::new(0),
@@ -150,7 +147,7 @@ pub struct Node {
     asked: Sender<Asked>,
     given_up: Sender<RequestId>,
     events: Happened,
-    discovery: Discovery,
+    discovery: Option<Discovery>,
 }
 
 impl Node {
@@ -159,7 +156,7 @@ impl Node {
         asked: Sender<Asked>,
         given_up: Sender<RequestId>,
         events: Happened,
-        discovery: Discovery,
+        discovery: Option<Discovery>,
     ) -> Self {
         Self { shared, asked, given_up, events, discovery }
     }
@@ -187,12 +184,12 @@ impl Node {
     }
 
     /// Its discovery; `None` if there is none.
-    pub fn discovery(&self) -> Option<&Discovery> {
-        self.shared.udp.map(|_| &self.discovery)
+    pub const fn discovery(&self) -> Option<&Discovery> {
+        self.discovery.as_ref()
     }
 
     /// The same for one who wants nothing else, so that the node ends with it.
-    pub fn into_discovery(self) -> Discovery {
+    pub fn into_discovery(self) -> Option<Discovery> {
         self.discovery
     }
 

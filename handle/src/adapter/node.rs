@@ -83,7 +83,7 @@ pub fn node(
     tcp: Option<SocketAddr>,
     udp: Option<SocketAddr>,
 ) -> (Node, NodeEnd) {
-    let shared = Arc::new(Shared::new(local, record, tcp, udp));
+    let shared = Arc::new(Shared::new(local, record, tcp));
     let (ask, asked) = async_channel::bounded(limits::NODE_REQUESTS);
     // Bounded by the requests: each is given up at most once, and those given up
     // are taken before a new one is.
@@ -92,7 +92,9 @@ pub fn node(
     let (told, happened_to_peers) = events();
     // Bounded by the connections.
     let (connection, connections) = async_channel::unbounded();
-    let discovery = Discovery::new(Arc::clone(&shared), ask.clone(), give_up.clone(), happened);
+    let discovery = udp.map(|address| {
+        Discovery::new(address, Arc::clone(&shared), ask.clone(), give_up.clone(), happened)
+    });
     let end = NodeEnd {
         shared: Arc::clone(&shared),
         asked,

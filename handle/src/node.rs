@@ -99,11 +99,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        local: Arc<Local>,
-        record: Arc<Record>,
-        tcp: Option<SocketAddr>,
-    ) -> Self {
+    pub(crate) fn new(local: Arc<Local>, record: Arc<Record>, tcp: Option<SocketAddr>) -> Self {
         Self {
             local,
             tcp,

@@ -26,11 +26,12 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     } else {
         Greeting::Offer(LocalCapabilities::default())
     };
-    let (local, seed) = super::identity(&arguments.node, greeting)?;
+    let (mut node, seed) = super::identity(&arguments.node, greeting)?;
+    node.limits.max_peers = arguments.maxpeers;
     let signals = signals::watch().map_err(system("signals"))?;
-    let config = Config::new(local, seed).listen(arguments.addr).max_peers(arguments.maxpeers);
+    let config = Config::new(node, seed).listen(arguments.addr);
     let executor = Arc::new(Executor::new());
-    let node = start(config, &executor).map_err(|error| Failure::Listen(arguments.addr, error))?;
+    let node = start(config, &executor)?;
     let (lines, written) = Lines::start().map_err(system("output thread"))?;
     let host = Host { node, lines, executor: Arc::clone(&executor), json: arguments.node.json };
 

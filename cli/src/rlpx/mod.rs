@@ -12,8 +12,9 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::{Seed, SeedChain};
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::Enode;
+use devp2p_smol::core::node;
 use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::{Greeting, Local};
+use devp2p_smol::core::session::Greeting;
 use devp2p_smol::{Config, Executor, Peer, host, start};
 use futures_lite::future::or;
 
@@ -43,14 +44,20 @@ fn echo_offer() -> Result<Greeting, Misuse> {
     LocalCapabilities::new([LocalCapability::new(ECHO, 1, 2)]).map(Greeting::Offer)
 }
 
-/// What a node says of itself, and the seed of its connections.
-fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(Local, Seed), Failure> {
+/// A node without discovery that dials nobody unasked: who it is, and the seed of
+/// its connections.
+fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(node::Config, Seed), Failure> {
     let mut seeds = SeedChain::new(host::seed()?);
     let key = match &arguments.nodekey {
         Some(file) => key::load(file)?,
         None => SecretKey::generate(&mut seeds.draw().secrets()),
     };
-    Ok((Local::new(key, client_name(), greeting)?, seeds.draw()))
+    let mut config = node::Config::new(key);
+    config.client_name = client_name();
+    config.greeting = greeting;
+    config.discovery = false;
+    config.no_dial = true;
+    Ok((config, seeds.draw()))
 }
 
 /// In the form that everybody uses: name, version, system.
@@ -68,12 +75,11 @@ fn with_peer<T>(
     work: impl AsyncFnOnce(Peer) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let enode: Enode = enode.parse()?;
-    let (local, seed) = identity(arguments, greeting)?;
+    let (config, seed) = identity(arguments, greeting)?;
     let signals = signals::watch().map_err(|error| Failure::System("signals", error))?;
     let executor = Arc::new(Executor::new());
     async_io::block_on(executor.run(async {
-        let node = start(Config::new(local, seed), &executor)
-            .map_err(|error| Failure::System("cannot start", error))?;
+        let node = start(Config::new(config, seed), &executor)?;
         let working = async { work(node.dial(&enode).await?).await };
         let interrupted = async {
             match signals.recv().await {

@@ -104,7 +104,7 @@ pub(super) fn refused(failure: &Failure, json: bool) -> String {
     let who = Who {
         id: failure.public_key.as_ref().map(NodeId::from),
         remote: failure.address,
-        direction: Direction::Inbound,
+        direction: failure.direction,
     };
     Tidings::Refused { who, cause: Cause::of(&failure.error) }.line(json)
 }

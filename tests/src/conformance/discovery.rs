@@ -17,13 +17,15 @@ use devp2p_core::driver::SocketFailure;
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::Contact;
 use devp2p_core::limits;
-use devp2p_handle::{Discovery, DiscoveryEvent, PingReply, RequestError, DiscoverySnapshot, Stopped};
 use devp2p_core::node;
+use devp2p_handle::{
+    Discovery, DiscoveryEvent, DiscoverySnapshot, PingReply, RequestError, Stopped,
+};
 use devp2p_host::{Config, StartError};
 use futures_lite::future;
 
-use super::rig::{ANY, ECHO, Rig, noise, unique};
 use super::Runtime;
+use super::rig::{ANY, ECHO, Rig, noise, unique};
 
 /// Within which time discovery must stop: it has nothing to wait for but what
 /// its threads have begun.

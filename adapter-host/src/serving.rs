@@ -411,8 +411,7 @@ impl Serving {
                 let _ = answer.try_send(NodeSnapshot::new(node, discovery));
             }
             NodeRequest::Stop(answer) => self.begin_stop(Some(answer)),
-            NodeRequest::Abandoned if self.stop.is_none() => self.begin_stop(None),
-            NodeRequest::Abandoned => {}
+            NodeRequest::Abandoned => self.begin_stop(None),
         }
         self.execute();
     }
@@ -431,7 +430,7 @@ impl Serving {
 
     fn begin_stop(&mut self, answer: Option<Sender<()>>) {
         self.stop = Some(answer);
-        self.end.hurry();
+        self.end.close();
         self.driver.stop(self.now());
     }
 

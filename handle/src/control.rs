@@ -42,7 +42,8 @@ impl Control {
     pub(crate) fn command(&self, command: Command) {
         match command {
             Command::Proceed => self.lock().proceed = true,
-            Command::Admit => self.lock().admit = true,
+            // By `admit`, which comes before anybody knows of the peer.
+            Command::Admit => return,
             Command::Ping => return self.ping(),
             Command::Disconnect(reason) => return self.disconnect(reason),
         }
@@ -60,9 +61,14 @@ impl Control {
         self.wake();
     }
 
-    /// Before [`Command::Admit`]: what the connection is to use from then on.
+    /// [`Command::Admit`], with what the connection is to use from then on. To be
+    /// said before the application knows of the peer: what that says comes after.
     pub(crate) fn admit(&self, peer: Arc<Inner>) {
-        self.lock().peer = Some(peer);
+        let mut told = self.lock();
+        told.peer = Some(peer);
+        told.admit = true;
+        drop(told);
+        self.wake();
     }
 
     /// With [`Command::Admit`]. The peer holds this, so it is not to hold the peer.

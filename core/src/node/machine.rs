@@ -58,7 +58,7 @@ pub struct Node {
     pub(super) now: Now,
     pub(super) stopping: Option<Instant>,
     seeds: SeedChain,
-    next_connection: u64,
+    pub(super) next_connection: ConnectionId,
     held: bool,
     stopped: bool,
     pub(super) outputs: VecDeque<Output>,
@@ -133,7 +133,7 @@ impl Node {
             now,
             stopping: None,
             seeds: SeedChain::new(seed.derive("sessions", 0)),
-            next_connection: 0,
+            next_connection: ConnectionId(0),
             held: false,
             stopped: false,
             outputs: VecDeque::new(),
@@ -241,8 +241,8 @@ impl Node {
     }
 
     pub(super) fn next_connection(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next_connection);
-        self.next_connection += 1;
+        let id = self.next_connection;
+        self.next_connection = ConnectionId(id.0 + 1);
         id
     }
 
@@ -278,7 +278,7 @@ impl Node {
     fn on_incoming(&mut self, address: SocketAddr) {
         let admitted = if self.stopping.is_some() {
             Err(IncomingRefusal::Stopping)
-        } else if self.held || self.leaving >= self.limits.max_pending() {
+        } else if self.leaving >= self.limits.max_pending() {
             Err(IncomingRefusal::TooManyPending)
         } else {
             let (now, slots) = (self.now.mono, self.limits.max_pending());

@@ -38,7 +38,8 @@ impl Node {
         let remote_id = NodeId::from(&remote);
         connection.remote = Some((remote, remote_id));
         let direction = connection.direction;
-        let applicant = Applicant { id: remote_id, direction, is_static: connection.is_static };
+        let is_static = connection.is_static;
+        let applicant = Applicant { connection: id, id: remote_id, direction, is_static };
         if direction == Direction::Inbound {
             self.incoming.spoke(id);
         }
@@ -62,7 +63,7 @@ impl Node {
         let Some(connection) = self.in_state(id, State::Hello) else { return };
         let Some((public_key, remote_id)) = connection.remote else { return };
         let Connection { address, direction, is_static, request, .. } = *connection;
-        let applicant = Applicant { id: remote_id, direction, is_static };
+        let applicant = Applicant { connection: id, id: remote_id, direction, is_static };
         let checked = if shared.is_empty() && !takes_anyone {
             Err(Refusal::UselessPeer)
         } else {
@@ -89,7 +90,7 @@ impl Node {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Admitted;
         }
-        if let Some(replaced) = self.peers.insert(Arc::clone(&peer)) {
+        if let Some(replaced) = self.peers.insert(Arc::clone(&peer), self.next_connection) {
             self.replace(replaced);
         }
         self.incoming.remove(id);

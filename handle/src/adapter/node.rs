@@ -102,6 +102,7 @@ pub fn node(
         happen,
         events: told,
         held: false,
+        closed: false,
         waiting: BTreeMap::new(),
         live: BTreeMap::new(),
         connection,
@@ -120,6 +121,8 @@ pub struct NodeEnd {
     happen: Sender<discv4::Event>,
     events: Events,
     held: bool,
+    /// Nothing more is taken from the application.
+    closed: bool,
     /// Who waits for the answers to what the machine was asked.
     waiting: BTreeMap<RequestId, Waiting>,
     /// Every connection that has not been said to be over, and attempts.
@@ -160,6 +163,8 @@ impl NodeEnd {
                 First::Connection(said)
             } else if let Ok(id) = self.given_up.try_recv() {
                 First::GivenUp(id)
+            } else if self.closed {
+                return None;
             } else {
                 match self.asked.try_recv() {
                     Ok(asked) => First::Asked(asked),
@@ -316,8 +321,10 @@ impl NodeEnd {
         }
     }
 
-    /// The node is stopping: nobody waits for room any more.
-    pub fn hurry(&self) {
+    /// The node is stopping: nothing more is taken from the application, and
+    /// nobody waits for it to take its events.
+    pub fn close(&mut self) {
+        self.closed = true;
         self.events.hurry();
         self.asked.close();
     }
@@ -337,6 +344,9 @@ impl NodeEnd {
             }
             if let Poll::Ready(Ok(id)) = given_up.as_mut().poll(cx) {
                 return Poll::Ready(Some(First::GivenUp(id)));
+            }
+            if self.closed {
+                return Poll::Pending;
             }
             let asked = asked.as_mut().poll(cx);
             asked.map(|asked| Some(asked.map_or(First::Abandoned, First::Asked)))

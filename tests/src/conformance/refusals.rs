@@ -87,8 +87,13 @@ pub fn a_node_is_connected_to_another_once<R: Runtime>() {
         let pair = rig.pair(&[(ECHO, 1, 2)]).await;
         let Pair { dialler, acceptor, outbound, inbound } = &pair;
         rig.echo(inbound.clone());
-        both_refuse(&rig, dialler, acceptor, DisconnectReason::AlreadyConnected).await;
-        both_refuse(&rig, acceptor, dialler, DisconnectReason::AlreadyConnected).await;
+        for (from, to) in [(dialler, acceptor), (acceptor, dialler)] {
+            let already = DisconnectReason::AlreadyConnected;
+            session_error(rig.dial(from, to).await, SessionError::Local(already));
+            // It refuses as well, or waits for who dialled to find out that it was not at once.
+            let error = rig.failed(to).await.error;
+            assert!([SessionError::Local(already), SessionError::Remote(already)].contains(&error));
+        }
         // The connection that there is stays as it was.
         rig.round_trip(&outbound.channel(ECHO).unwrap(), 1, 1000).await;
     });

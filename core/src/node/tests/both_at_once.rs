@@ -254,3 +254,16 @@ fn it_is_the_one_dialled_by_the_node_with_the_greater_id() {
     }
     assert!(replaced > 20, "{replaced}: the test does not reach what it is about");
 }
+
+#[test]
+fn who_dials_a_peer_that_it_has_already_is_refused_by_itself_whatever_the_ids() {
+    for number in 1..8 {
+        let mut lone = Lone::new(config());
+        let first = lone.join(number);
+        lone.request(crate::node::Command::Dial(enode(number)));
+        let second = lone.connect(number);
+        let told = lone.authenticated(second, number);
+        assert_eq!(told, sent_away(DisconnectReason::AlreadyConnected));
+        assert_eq!(lone.tidings(), [('+', id(number), first)]);
+    }
+}

@@ -80,7 +80,8 @@ fn nothing_new_begins_while_the_application_takes_no_events() {
     let mut lone = Lone::new(config());
     lone.give(Input::Hold(true));
     assert!(!lone.look().wants_incoming());
-    assert_eq!(lone.incoming(lan()), Err(IncomingRefusal::TooManyPending));
+    // One that was being accepted as it came to that is taken all the same.
+    assert!(lone.incoming(lan()).is_ok());
     lone.ask(crate::node::Command::AddPeer(enode(1)));
     assert_eq!(lone.dialled(1), None);
     lone.give(Input::Hold(false));

@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod db;
+mod devnet;
 mod discv4;
 mod enr;
 mod nodeset;
@@ -12,6 +13,7 @@ use clap::{Args as Arguments, Parser, Subcommand};
 use jiff::SignedDuration;
 
 pub(crate) use db::{Database, Db};
+pub(crate) use devnet::{Devnet, RuntimeName};
 pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
@@ -31,6 +33,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Runs a whole network of nodes on loopback, and tells how it goes
+    Devnet(Devnet),
     /// Prints what a node record says, and whether it is signed
     Enrdump(EnrDump),
     /// Operations on node keys
@@ -54,7 +58,8 @@ impl Command {
     /// Whether failures too are to be told in JSON.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
-            Self::Enrdump(EnrDump { json, .. })
+            Self::Devnet(Devnet { json, .. })
+            | Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),
             Self::Db(command) => command.database().json,

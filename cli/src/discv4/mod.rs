@@ -23,6 +23,11 @@ use crate::{key, signals};
 
 pub(crate) use node::NodeError;
 
+/// A node as the command line names it.
+pub(crate) fn parse_node(text: &str) -> Result<NodeAddress, Failure> {
+    node::parse(text).map_err(Failure::NotANode)
+}
+
 pub(crate) fn run(command: Discv4) -> Result<(), Failure> {
     match command {
         Discv4::Ping(arguments) => ask::ping(&arguments),

@@ -5,6 +5,7 @@ mod devnet;
 mod discv4;
 mod enr;
 mod nodeset;
+mod run;
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use devnet::{Devnet, RuntimeName};
 pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
+pub(crate) use run::Run;
 
 /// Ethereum's devp2p from the command line
 #[derive(Debug, Parser)]
@@ -33,6 +35,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Runs a node: finds others, connects to them, tells who comes and who goes
+    ///
+    /// Its URL and its record come first. It runs until SIGINT or SIGTERM.
+    Run(Run),
     /// Runs a whole network of nodes on loopback, and tells how it goes
     Devnet(Devnet),
     /// Prints what a node record says, and whether it is signed
@@ -58,7 +64,8 @@ impl Command {
     /// Whether failures too are to be told in JSON.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
-            Self::Devnet(Devnet { json, .. })
+            Self::Run(Run { json, .. })
+            | Self::Devnet(Devnet { json, .. })
             | Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),

@@ -16,6 +16,7 @@ mod nodes;
 mod nodeset;
 mod output;
 mod rlpx;
+mod run;
 mod runtime;
 mod signals;
 mod workers;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     output::log(args.verbosity);
     let json = args.command.wants_json();
     let result = match args.command {
+        Command::Run(arguments) => run::run(&arguments),
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Enrdump(arguments) => enr::run(&arguments),
         Command::Key(command) => key::run(command),

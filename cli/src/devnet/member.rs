@@ -94,7 +94,8 @@ async fn attend(node: Node, runtime: Runtime, tally: Arc<Tally>) {
                 tracing::warn!(peer = %peer.node_id(), %error, "unexpected end of a connection");
                 tally.unexpected();
             }
-            // Somebody stops, or both have dialled at once.
+            // Somebody stops, both have dialled at once, or the last place was taken
+            // at the other end while this one said yes.
             Event::Disconnected { .. } => {}
             Event::Failed(_) | Event::DialFailed { .. } => tally.failed(),
             event => tracing::error!(?event, "not expected"),
@@ -106,6 +107,10 @@ const fn is_expected(error: &SessionError) -> bool {
     matches!(
         error,
         SessionError::Local(DisconnectReason::Quitting | DisconnectReason::AlreadyConnected)
-            | SessionError::Remote(DisconnectReason::Quitting | DisconnectReason::AlreadyConnected)
+            | SessionError::Remote(
+                DisconnectReason::Quitting
+                    | DisconnectReason::AlreadyConnected
+                    | DisconnectReason::TooManyPeers
+            )
     )
 }

@@ -21,7 +21,7 @@ use crate::args::{Discover, Discv4, External};
 use crate::failure::{Failure, system};
 use crate::{key, signals};
 
-pub(crate) use node::NodeError;
+pub(crate) use node::{NodeError, bootnodes};
 
 /// A node as the command line names it.
 pub(crate) fn parse_node(text: &str) -> Result<NodeAddress, Failure> {
@@ -113,7 +113,7 @@ fn with_discovery(
     arguments: &Discover,
     work: impl AsyncFnOnce(Discovery) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let bootnodes = node::bootnodes(arguments.bootnodes.as_deref())?;
+    let bootnodes = self::bootnodes(arguments.bootnodes.as_deref())?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
     let discovery = start(arguments, bootnodes, &executor)?;

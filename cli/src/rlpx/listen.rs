@@ -101,7 +101,7 @@ async fn attend(peer: Peer, lines: Lines, json: bool) {
 }
 
 /// Answers requests for as long as the connection lasts.
-async fn echo(channel: &Channel) {
+pub(crate) async fn echo(channel: &Channel) {
     while let Some(message) = channel.receive().await {
         // A reply to what was never asked means nothing.
         if message.code() != REQUEST {

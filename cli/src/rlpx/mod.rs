@@ -2,9 +2,9 @@
 
 mod describe;
 mod echo;
-mod listen;
+pub(crate) mod listen;
 mod ping;
-mod tidings;
+pub(crate) mod tidings;
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::{key, signals};
 
 /// The capability that `listen --echo` serves and `echo` uses.
-const ECHO: &str = "echo";
+pub(crate) const ECHO: &str = "echo";
 
 /// Its message with any payload.
 const REQUEST: u64 = 0;
@@ -40,7 +40,7 @@ pub(crate) fn run(command: Rlpx) -> Result<(), Failure> {
 }
 
 /// The offer of a node that speaks echo.
-fn echo_offer() -> Result<Greeting, Misuse> {
+pub(crate) fn echo_offer() -> Result<Greeting, Misuse> {
     LocalCapabilities::new([LocalCapability::new(ECHO, 1, 2)]).map(Greeting::Offer)
 }
 
@@ -61,7 +61,7 @@ fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(node::Config
 }
 
 /// In the form that everybody uses: name, version, system.
-fn client_name() -> String {
+pub(crate) fn client_name() -> String {
     use std::env::consts::{ARCH, OS};
     format!("devp2p-rs/v{}/{OS}-{ARCH}", env!("CARGO_PKG_VERSION"))
 }

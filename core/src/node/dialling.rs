@@ -119,6 +119,7 @@ impl Node {
             request,
             remote: Some((*attempt.contact.public_key(), *attempt.id())),
             state: State::Handshake,
+            told: false,
         };
         self.connections.insert(id, connection);
         self.dial.connected(id);

@@ -294,6 +294,15 @@ impl DialScheduler {
         Deadline::sooner(deadline(history, "dial history"), deadline(attempts, "dial"))
     }
 
+    /// Whether nothing is left of any dial, and nobody is dialling us.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.dialling.is_empty()
+            && self.attempts.is_empty()
+            && self.pending_inbound.is_empty()
+            && self.history.deadline().is_none()
+    }
+
     pub(super) fn audit(&self) -> Result<(), &'static str> {
         if self.attempts.len() != self.dialling.len() {
             return Err("nodes that are being dialled");

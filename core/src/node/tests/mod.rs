@@ -3,7 +3,10 @@
 mod admissions;
 mod both_at_once;
 mod dials;
+mod geth_dials;
 mod harness;
 mod incoming;
 mod life;
+mod properties;
 mod requests;
+mod threats;

@@ -238,7 +238,12 @@ impl DialScheduler {
     }
 
     pub(super) fn add_static(&mut self, address: &NodeAddress, around: &Surroundings<'_>) -> bool {
+        let is_new = self.statics.get(&address.node_id()).is_none();
         let added = self.statics.insert(address);
+        // Later it is the rule that it is not dialled: it is a peer.
+        if is_new && let Err(refusal) = self.check(&address.contact(), around) {
+            self.refusals.count(refusal);
+        }
         self.reconsider(&address.node_id(), around);
         added
     }

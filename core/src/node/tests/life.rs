@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::harness::*;
-use crate::node::{Answer, Command, DialError, DialFailure, Event, IncomingRefusal, Input};
+use crate::node::{Answer, Command, DialError, DialFailure, Event, IncomingRefusal, Input, Limits};
 use crate::p2p::DisconnectReason;
 use crate::session::SessionError;
 
@@ -127,6 +127,16 @@ fn peers_that_come_and_go_leave_nothing_behind() {
     assert!(node.connections.is_empty() && node.peers.len() == 0);
     assert_eq!(node.incoming.len(), 0);
     assert_eq!(node.dial.len(), 0);
+}
+
+#[test]
+fn what_one_busy_turn_needed_is_not_held_for_ever() {
+    let mut config = config();
+    config.limits = Limits { max_peers: 1000, max_pending_peers: 1000, dial_ratio: 1 };
+    config.static_nodes = (1..=300).map(enode).collect();
+    let lone = Lone::new(config);
+    assert_eq!(lone.connects.len(), 300);
+    assert!(lone.look().outputs.capacity() < 100);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use core::net::SocketAddr;
 use alloc::vec::Vec;
 
 use super::harness::*;
-use crate::identity::Contact;
+use crate::identity::{Contact, Enode, NodeAddress};
 use crate::node::{
-    Command, DialRefusal, Direction, Event, IncomingRefusal, Input, Refusal, Report,
+    Command, DialFailure, DialRefusal, Direction, Event, IncomingRefusal, Input, Refusal, Report,
 };
 use crate::p2p::DisconnectReason;
 use crate::session::Command::{Admit, Proceed};
@@ -125,8 +125,12 @@ fn a_node_that_has_no_room_is_not_dialled_again_at_once() {
 fn nodes_that_lead_us_to_ourselves_to_no_port_or_to_a_peer_cost_no_dial() {
     let mut config = config();
     config.candidates = ["poisoned".into()].into();
-    config.static_nodes = [enode(0)].into();
+    let portless = Enode::new(key(6), address(6).ip(), 0, 30303);
+    config.static_nodes = [enode(0), NodeAddress::Enode(portless)].into();
     let mut lone = Lone::new(config);
+    // Nobody else would say why they are never dialled.
+    assert_eq!(lone.counts().dials_refused.of(DialRefusal::SelfDialled), 1);
+    assert_eq!(lone.counts().dials_refused.of(DialRefusal::NoPort), 1);
     lone.join(1);
     let bad = [contact(0), Contact::new(key(2), address(2).ip(), 1, 0), contact(1)];
     lone.ask(Command::Candidates(0, bad.into()));
@@ -251,9 +255,15 @@ fn time_that_leaps_to_its_end_and_back_ends_nothing_but_time_limits() {
     lone.incoming(address(2)).unwrap();
     let end = Instant::from_micros(u64::MAX);
     lone.now = Now { mono: end, ..lone.now };
+    let mut dials = 0;
     for _ in 0..5 {
         lone.give(Input::Timeout);
+        while let Some((dial, ..)) = lone.connects.pop() {
+            dials += 1;
+            lone.not_connected(dial, DialFailure::Refused);
+        }
     }
+    assert_eq!(dials, 2, "before and after the leap: it is not always due");
     lone.now = START;
     lone.give(Input::Timeout);
     assert_eq!(lone.peers(), [id(1)]);

@@ -113,7 +113,7 @@ fn with_discovery(
     arguments: &Discover,
     work: impl AsyncFnOnce(Discovery) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let bootnodes = self::bootnodes(arguments.bootnodes.as_deref())?;
+    let bootnodes = bootnodes(arguments.bootnodes.as_deref())?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
     let discovery = start(arguments, bootnodes, &executor)?;

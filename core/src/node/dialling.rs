@@ -122,6 +122,7 @@ impl Node {
             request,
             remote: Some((*attempt.contact.public_key(), *attempt.id())),
             state: State::Handshake,
+            told: false,
         };
         self.connections.insert(id, connection);
         self.dial.connected(id);

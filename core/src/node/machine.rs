@@ -84,6 +84,8 @@ pub(super) struct Connection {
     /// Whom we dialled, or who claims to have dialled us.
     pub(super) remote: Option<(PublicKey, NodeId)>,
     pub(super) state: State,
+    /// It has been told to go. Whatever else happens, it is told so once.
+    pub(super) told: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -311,6 +313,7 @@ impl Node {
             request: None,
             remote: None,
             state: State::Handshake,
+            told: false,
         };
         self.connections.insert(id, connection);
         self.put(Output::Accept { id, seed });
@@ -325,7 +328,7 @@ impl Node {
         }
         self.discover(discv4::Input::Timeout);
         if self.stopping.is_some_and(|at| at <= self.now.mono) {
-            self.connections.clear();
+            self.abandon_all();
         }
     }
 
@@ -334,7 +337,7 @@ impl Node {
         self.give_up_all();
         let ids: Vec<_> = self.connections.keys().copied().collect();
         for id in ids {
-            self.command(id, session::Command::Disconnect(DisconnectReason::Quitting));
+            self.send_away(id, DisconnectReason::Quitting);
         }
         self.discover(discv4::Input::Stop);
         self.answer_all_stopped();
@@ -503,7 +506,7 @@ impl Node {
                 return Err("an admitted connection and the set of peers");
             }
         }
-        if self.peers.len() != count(State::Admitted) && self.stopping.is_none() {
+        if self.peers.len() != count(State::Admitted) {
             return Err("a peer without a connection");
         }
         Ok(())

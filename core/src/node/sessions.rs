@@ -121,7 +121,7 @@ impl Node {
         let reason = DisconnectReason::AlreadyConnected;
         let error = SessionError::Local(reason);
         self.tell(Event::Disconnected { peer, error, counters: None });
-        self.command(id, Command::Disconnect(reason));
+        self.dismiss(id, reason);
     }
 
     fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
@@ -134,7 +134,7 @@ impl Node {
         self.send_away(id, refusal.reason());
     }
 
-    /// A connection that is not admitted has to go. Its slot is free at once.
+    /// A connection has to go. If it is not admitted its slot is free at once.
     pub(super) fn send_away(&mut self, id: ConnectionId, reason: DisconnectReason) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if matches!(connection.state, State::Handshake | State::Hello) {
@@ -142,7 +142,27 @@ impl Node {
             self.leaving += 1;
         }
         self.release(id);
-        self.command(id, Command::Disconnect(reason));
+        self.dismiss(id, reason);
+    }
+
+    /// Tells a session to go, the first time: it would not listen to a second.
+    pub(super) fn dismiss(&mut self, id: ConnectionId, reason: DisconnectReason) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !core::mem::replace(&mut connection.told, true) {
+            self.command(id, Command::Disconnect(reason));
+        }
+    }
+
+    /// The node has waited for them long enough: it stops without them.
+    pub(super) fn abandon_all(&mut self) {
+        self.leaving = 0;
+        for (id, connection) in core::mem::take(&mut self.connections) {
+            let remote = connection.remote.map(|(_, remote)| remote);
+            if let Some(peer) = remote.and_then(|remote| self.peers.remove(&remote, id)) {
+                let error = SessionError::Local(DisconnectReason::Quitting);
+                self.tell(Event::Disconnected { peer, error, counters: None });
+            }
+        }
     }
 
     /// Frees what is held for a connection that is not admitted yet.

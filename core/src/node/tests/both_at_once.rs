@@ -267,3 +267,21 @@ fn who_dials_a_peer_that_it_has_already_is_refused_by_itself_whatever_the_ids() 
         assert_eq!(lone.tidings(), [('+', id(number), first)]);
     }
 }
+
+#[test]
+fn the_connection_that_gives_way_is_told_so_and_has_gone_for_the_application() {
+    let number = (1..).find(|number| id(*number) > id(0)).unwrap();
+    let mut config = config();
+    config.static_nodes = [enode(number)].into();
+    let mut lone = Lone::new(config);
+    let ours = lone.reach(number);
+    let theirs = lone.incoming(address(number)).unwrap();
+    assert_eq!(lone.authenticated(theirs, number), Command::Proceed);
+    assert_eq!(lone.ready(theirs, number), Command::Admit);
+    assert_eq!(lone.commanded(ours), sent_away(DisconnectReason::AlreadyConnected));
+    let who = id(number);
+    assert_eq!(lone.tidings(), [('+', who, ours), ('-', who, ours), ('+', who, theirs)]);
+    lone.lost(ours);
+    assert!(lone.tidings().is_empty(), "it had gone");
+    assert_eq!(lone.counts().replaced, 1);
+}

@@ -53,7 +53,7 @@ fn fifty_connections_may_wait_for_their_admission() {
 #[test]
 fn those_who_never_speak_keep_nobody_out_for_long() {
     let mut lone = Lone::new(config());
-    let mut silent = Vec::new();
+    let (mut silent, mut ended) = (Vec::new(), 0);
     for _ in 0..2000 {
         while !lone.look().wants_incoming() {
             lone.wait(SECOND / 10);
@@ -62,10 +62,12 @@ fn those_who_never_speak_keep_nobody_out_for_long() {
         for (gone, command) in core::mem::take(&mut lone.commands) {
             assert_eq!(command, Command::Disconnect(DisconnectReason::TooManyPeers));
             lone.lost(gone);
+            ended += 1;
         }
     }
     assert!(lone.now.mono.saturating_since(START.mono) < 25 * SECOND);
-    assert_eq!(lone.counts().evicted, 1950);
+    assert_eq!((lone.counts().evicted, ended), (1950, 1950));
+    assert!(lone.look().connections.len() <= 50);
     while !lone.look().wants_incoming() {
         lone.wait(SECOND / 10);
     }

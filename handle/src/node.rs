@@ -354,7 +354,10 @@ impl From<node::DialError> for DialError {
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(failure) => write!(f, "cannot connect: {failure}"),
+            Self::Failed(failure) if failure.was_tried() => {
+                write!(f, "cannot connect: {failure}")
+            }
+            Self::Failed(failure) => failure.fmt(f),
             Self::Session(error) => error.fmt(f),
             Self::Stopped => Stopped.fmt(f),
         }

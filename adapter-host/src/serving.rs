@@ -417,14 +417,17 @@ impl Serving {
     }
 
     fn reported(&mut self, id: ConnectionId, report: Report) {
-        let is_over = matches!(report, Report::Closed { .. });
+        let ended = match &report {
+            Report::Closed { error, .. } => Some(*error),
+            Report::Authenticated(_) | Report::Ready { .. } => None,
+        };
         self.driver.report(self.now(), id, report);
-        if is_over {
+        if ended.is_some() {
             self.end.set_ends(self.driver.machine().counts().ends);
         }
         self.execute();
-        if is_over {
-            self.end.forget(id);
+        if let Some(error) = ended {
+            self.end.forget(id, error);
         }
     }
 

@@ -136,7 +136,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// Take its [`Event`]s: when nobody does, nothing new begins; nothing is
 /// dropped. It runs until [`Node::stop`], or until the last clone is dropped,
-/// and the last of its [`Discovery`].
+/// and the last of its [`Discovery`]. With nothing but that left no connection
+/// begins any more.
 #[derive(Clone, Debug)]
 pub struct Node {
     shared: Arc<Shared>,

@@ -256,12 +256,13 @@ impl NodeEnd {
         self.shared.set_ends(ends);
     }
 
-    /// The connection is over, the machine knows, and all that it said has been
-    /// passed on.
-    pub fn forget(&mut self, id: ConnectionId) {
-        if let Some(live) = self.live.remove(&id) {
-            // Admitted when its task had ended already.
-            drop(live.control.admitted());
+    /// The connection has ended so, the machine knows, and all that it said of it
+    /// has been passed on.
+    pub fn forget(&mut self, id: ConnectionId, error: SessionError) {
+        let Some(Live { peer: Some(inner), .. }) = self.live.remove(&id) else { return };
+        // A machine that has stopped without waiting for it says nothing of it.
+        if inner.closed.get().is_none() {
+            self.gone(inner, error);
         }
     }
 
@@ -283,6 +284,7 @@ impl NodeEnd {
                 address: info.address,
                 direction: info.direction,
                 is_static: info.is_static,
+                is_requested: info.is_requested,
                 hello: info.hello.clone(),
                 shared: Arc::clone(&info.shared),
                 handshake: live.control.handshake(),
@@ -306,8 +308,12 @@ impl NodeEnd {
         let Some(inner) = self.live.get(&info.connection).and_then(|live| live.peer.clone()) else {
             return;
         };
+        self.gone(inner, error);
+    }
+
+    fn gone(&self, inner: Arc<Inner>, error: SessionError) {
         inner.close(error);
-        if !info.is_requested {
+        if !inner.facts.is_requested {
             self.events.tell(Event::Disconnected { peer: Peer::new(inner), error });
         }
     }
@@ -334,9 +340,9 @@ impl NodeEnd {
         let mut said = pin!(self.connections.recv());
         let mut given_up = pin!(self.given_up.recv());
         let mut asked = pin!(self.asked.recv());
-        let mut room = pin!(self.events.room());
+        let mut room = pin!(self.events.changed(!self.held));
         poll_fn(|cx| {
-            if self.held && room.as_mut().poll(cx).is_ready() {
+            if room.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
             if let Poll::Ready(Ok(said)) = said.as_mut().poll(cx) {

@@ -462,6 +462,9 @@ impl Serving {
     }
 
     fn look_up_next(&mut self) {
+        // Look-ups may take longer than anybody waits, and new names come.
+        let machine = self.driver.machine();
+        self.names.retain(|(id, _)| machine.awaits_name(*id));
         while self.looking < limits::NAME_LOOK_UPS
             && let Some((id, name)) = self.names.pop_front()
         {
@@ -651,3 +654,6 @@ fn block_on<T>(future: impl Future<Output = T>, until: Wall) -> Option<T> {
         thread::park_timeout(left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,53 @@ fn is_lack_of_descriptors(error: &io::Error) -> bool {
 fn is_lack_of_descriptors(error: &io::Error) -> bool {
     [Some(10_024), Some(10_055)].contains(&error.raw_os_error())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_not_to_connect_has_its_name() {
+        use DialFailure::{Denied, Failed, NoResources, Refused, Reset, TimedOut, Unreachable};
+        let kinds = [
+            (ErrorKind::ConnectionRefused, Refused),
+            (ErrorKind::TimedOut, TimedOut),
+            (ErrorKind::ConnectionReset, Reset),
+            (ErrorKind::ConnectionAborted, Reset),
+            (ErrorKind::BrokenPipe, Reset),
+            (ErrorKind::NetworkUnreachable, Unreachable),
+            (ErrorKind::HostUnreachable, Unreachable),
+            (ErrorKind::NetworkDown, Unreachable),
+            (ErrorKind::PermissionDenied, Denied),
+            (ErrorKind::AddrNotAvailable, NoResources),
+            (ErrorKind::OutOfMemory, NoResources),
+            (ErrorKind::InvalidInput, Failed),
+        ];
+        for (kind, expected) in kinds {
+            assert_eq!(dial_failure(&kind.into()), expected, "{kind:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_file_descriptor_and_no_buffer_are_a_lack_of_resources() {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(dial_failure(&error), DialFailure::NoResources, "{error}");
+        }
+    }
+
+    /// What the system itself says, not only what std calls it.
+    #[test]
+    fn a_port_where_nobody_listens_refuses() {
+        let gone = listen("127.0.0.1:0".parse().unwrap()).unwrap().local_addr().unwrap();
+        let error = TcpStream::connect(gone).unwrap_err();
+        assert_eq!(dial_failure(&error), DialFailure::Refused);
+    }
+
+    #[test]
+    fn a_listener_never_waits() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+}

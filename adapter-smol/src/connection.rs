@@ -98,3 +98,6 @@ impl Running {
 pub(crate) fn is_nothing(error: &io::Error) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind())
 }
+
+#[cfg(test)]
+mod tests;

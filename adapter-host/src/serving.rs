@@ -280,7 +280,7 @@ impl Serving {
         self.execute();
         let (id, seed) = self.accepted.take()?;
         let end = self.end.begin(id, true);
-        Some(Connection::accept(Arc::clone(&self.local), seed, self.clock.clone(), end))
+        Some(Connection::accept(Arc::clone(&self.local), seed, self.clock, end))
     }
 
     /// The system refused to accept one, for lack of file descriptors, say: it is
@@ -550,7 +550,7 @@ impl Serving {
     }
 
     fn connect(&mut self, id: ConnectionId, to: SocketAddr, remote: PublicKey, seed: Seed) {
-        let (local, clock) = (Arc::clone(&self.local), self.clock.clone());
+        let (local, clock) = (Arc::clone(&self.local), self.clock);
         let end = self.end.begin(id, false);
         self.dials.push_back(Dial { to, remote, seed, local, clock, end });
     }

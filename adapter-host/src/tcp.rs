@@ -97,25 +97,36 @@ fn failed<T>(error: &io::Error) -> Moved<T> {
     if kind == ErrorKind::WouldBlock {
         return Moved::Blocked;
     }
-    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
-    Moved::Lost(if reset.contains(&kind) { Lost::Reset } else { Lost::Failed })
+    Moved::Lost(if RESET.contains(&kind) { Lost::Reset } else { Lost::Failed })
 }
+
+/// The other has reset the connection.
+const RESET: [ErrorKind; 3] =
+    [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
 
 /// What it means that no connection came about.
 pub fn dial_failure(error: &io::Error) -> DialFailure {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => DialFailure::Refused,
-        ErrorKind::TimedOut => DialFailure::TimedOut,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            DialFailure::Reset
-        }
-        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
-            DialFailure::Unreachable
-        }
-        ErrorKind::PermissionDenied => DialFailure::Denied,
-        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => DialFailure::NoResources,
-        _ if is_lack_of_descriptors(error) => DialFailure::NoResources,
-        _ => DialFailure::Failed,
+    let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    if is(&[ErrorKind::ConnectionRefused]) {
+        DialFailure::Refused
+    } else if is(&[ErrorKind::TimedOut]) {
+        DialFailure::TimedOut
+    } else if is(&RESET) {
+        DialFailure::Reset
+    } else if is(&[
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkDown,
+    ]) {
+        DialFailure::Unreachable
+    } else if is(&[ErrorKind::PermissionDenied]) {
+        DialFailure::Denied
+    } else if is(&[ErrorKind::AddrNotAvailable, ErrorKind::OutOfMemory])
+        || is_lack_of_descriptors(error)
+    {
+        DialFailure::NoResources
+    } else {
+        DialFailure::Failed
     }
 }
 

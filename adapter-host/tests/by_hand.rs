@@ -37,7 +37,8 @@ struct Host {
 impl Host {
     fn new(number: u64, peers: usize) -> Self {
         let seed = Seed::from_number(number);
-        let mut config = node::Config::new(SecretKey::generate(&mut seed.derive("key", 0).secrets()));
+        let mut config =
+            node::Config::new(SecretKey::generate(&mut seed.derive("key", 0).secrets()));
         let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, 2)]).unwrap();
         config.greeting = Greeting::Offer(offer);
         config.discovery = false;

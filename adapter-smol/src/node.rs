@@ -63,7 +63,8 @@ impl Running {
             let socket = self.socket.as_ref().map(Async::get_ref);
             let step = self.serving.turn(socket);
             while let Some(dial) = self.serving.next_dial() {
-                self.executor.spawn(connection::dial(dial)).detach();
+                let executor = Arc::clone(&self.executor);
+                self.executor.spawn(connection::dial(dial, executor)).detach();
             }
             match step {
                 // The other tasks get their chance, and so do those who connect:

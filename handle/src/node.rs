@@ -288,6 +288,7 @@ impl Node {
         answered: Receiver<T>,
     ) -> Option<T> {
         let id = self.shared.next_id();
+        let command = Box::new(command);
         self.asked.send(Asked::Command { id, command, waiting }).await.ok()?;
         let request = Request { id, answered, given_up: &self.given_up };
         request.answered.recv().await.ok()

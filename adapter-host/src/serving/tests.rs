@@ -217,7 +217,8 @@ fn dial_by_name<'a>(node: &'a Node, serving: &mut Serving, many: usize) -> Vec<D
 fn so_many_names_are_looked_up_at_once_and_all_are_answered() {
     const MANY: usize = 3 * limits::NAME_LOOK_UPS;
     let (node, mut serving) = dialling();
-    let requests: Vec<_> = (0..MANY as u64).map(|number| named(100 + number, "localhost")).collect();
+    let requests: Vec<_> =
+        (0..MANY as u64).map(|number| named(100 + number, "localhost")).collect();
     let mut dials: Vec<_> = requests.iter().map(|to| Box::pin(node.dial(to.clone()))).collect();
     dials.iter_mut().for_each(|dial| begin(dial.as_mut()));
     let mut connects = Vec::new();

@@ -27,7 +27,7 @@ use crate::queue::Queue;
 /// What an application asks, on its way to [`NodeEnd`].
 #[derive(Debug)]
 pub(crate) enum Asked {
-    Command { id: RequestId, command: Command, waiting: Waiting },
+    Command { id: RequestId, command: Box<Command>, waiting: Waiting },
     Snapshot(Sender<NodeSnapshot>),
     Stop(Sender<()>),
 }
@@ -213,7 +213,13 @@ impl NodeEnd {
         match answer {
             node::Answer::Dialled(Ok(info)) => self.peer(info.connection).ok_or(DialError::Stopped),
             node::Answer::Dialled(Err(error)) => Err(error.into()),
-            _ => Err(DialError::Stopped),
+            node::Answer::Done
+            | node::Answer::Discovery(_)
+            | node::Answer::Busy
+            | node::Answer::BadRecord(_)
+            | node::Answer::NoDiscovery
+            | node::Answer::Stopped
+            | _ => Err(DialError::Stopped),
         }
     }
 
@@ -379,7 +385,7 @@ impl NodeEnd {
             First::Asked(Asked::Command { waiting, .. }) if waiting.is_closed() => return None,
             First::Asked(Asked::Command { id, command, waiting }) => {
                 self.waiting.insert(id, waiting);
-                NodeRequest::Command(id, command)
+                NodeRequest::Command(id, *command)
             }
             First::Asked(Asked::Snapshot(answer)) => NodeRequest::Snapshot(answer),
             First::Asked(Asked::Stop(answer)) => NodeRequest::Stop(answer),

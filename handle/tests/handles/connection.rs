@@ -38,7 +38,8 @@ fn a_dial_is_answered_by_what_becomes_of_it_and_no_event_tells_of_it() {
     let mut failing = [Box::pin(rig.dial(1)), Box::pin(rig.dial(2)), Box::pin(rig.dial(3))];
     failing.iter_mut().for_each(begin);
     rig.turn();
-    let [mut refused, mut lost, dropped] = <[_; 3]>::try_from(core::mem::take(&mut rig.dials)).unwrap();
+    let [mut refused, mut lost, dropped] =
+        <[_; 3]>::try_from(core::mem::take(&mut rig.dials)).unwrap();
     assert_eq!(rig.end.live(), 3);
     refused.not_connected(DialFailure::Refused);
     lost.connected();

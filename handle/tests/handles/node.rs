@@ -168,7 +168,8 @@ fn one_who_takes_events_at_last_wakes_the_node() {
     let (node, mut end) = ends();
     (0..=limits::NODE_EVENTS).for_each(|number| end.tell(wants(number)));
     assert!(matches!(next(&mut end), NodeRequest::Hold(true)));
-    let waiting = std::thread::spawn(move || matches!(block_on(end.next()), NodeRequest::Hold(false)));
+    let waiting =
+        std::thread::spawn(move || matches!(block_on(end.next()), NodeRequest::Hold(false)));
     assert!(block_on(node.next_event()).is_some());
     assert!(waiting.join().unwrap());
 }

@@ -214,7 +214,10 @@ impl Rig {
         (end, done(dial).unwrap())
     }
 
-    pub(crate) fn dial(&self, number: u64) -> impl Future<Output = Result<Peer, DialError>> + use<> {
+    pub(crate) fn dial(
+        &self,
+        number: u64,
+    ) -> impl Future<Output = Result<Peer, DialError>> + use<> {
         let node = self.node.clone();
         async move { node.dial(enode(number)).await }
     }

@@ -5,14 +5,17 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
+use std::sync::Arc;
 
+use async_executor::Executor;
 use async_io::{Async, Timer};
 use devp2p_core::time::Deadline;
 use devp2p_host::{Connection, Dial, Turn};
 use futures_lite::future::{or, yield_now};
 
-/// Makes a connection, unless it is given up before, and runs it.
-pub(crate) async fn dial(mut dial: Dial) {
+/// Makes a connection, unless it is given up before, and runs it in a task of its
+/// own, which needs no room for what dialling did.
+pub(crate) async fn dial(mut dial: Dial, executor: Arc<Executor<'static>>) {
     let to = dial.to();
     let connected = async { Some(Async::<TcpStream>::connect(to).await) };
     let given_up = async {
@@ -20,7 +23,7 @@ pub(crate) async fn dial(mut dial: Dial) {
         None
     };
     match or(given_up, connected).await {
-        Some(Ok(stream)) => run(dial.connected(), stream).await,
+        Some(Ok(stream)) => executor.spawn(run(dial.connected(), stream)).detach(),
         Some(Err(error)) => dial.failed(&error),
         None => dial.given_up(),
     }
@@ -98,3 +101,6 @@ impl Running {
 pub(crate) fn is_nothing(error: &io::Error) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind())
 }
+
+#[cfg(test)]
+mod tests;

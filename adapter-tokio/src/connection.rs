@@ -1,0 +1,76 @@
+//! The task of one connection: turns, and waits.
+
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+
+use devp2p_host::{Connection, Dial, Turn};
+use futures_lite::future::or;
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
+
+use crate::sockets::Stream;
+use crate::timer::Timer;
+
+/// Makes a connection, unless it is given up before, and runs it.
+pub(crate) async fn dial(mut dial: Dial) {
+    let to = dial.to();
+    let connected = async { Some(TcpStream::connect(to).await) };
+    let given_up = async {
+        poll_fn(|cx| dial.poll_given_up(cx)).await;
+        None
+    };
+    match or(given_up, connected).await {
+        Some(Ok(stream)) => run(dial.connected(), stream).await,
+        Some(Err(error)) => dial.failed(&error),
+        None => dial.given_up(),
+    }
+}
+
+/// Runs a connection to its end.
+pub(crate) async fn run(connection: Connection, stream: TcpStream) {
+    // Frames are whole messages: waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    let mut running = Running { connection, stream: Stream(stream), timer: Timer::never() };
+    let error = loop {
+        match running.connection.turns(&running.stream) {
+            Turn::Yield => yield_now().await,
+            Turn::Wait => running.wait().await,
+            Turn::Close(error) => break error,
+        }
+    };
+    let Running { connection, stream, .. } = running;
+    drop(stream);
+    connection.close(error);
+}
+
+struct Running {
+    connection: Connection,
+    stream: Stream,
+    timer: Timer,
+}
+
+impl Running {
+    /// Waits for the socket, the application, or the deadline.
+    async fn wait(&mut self) {
+        let deadline = self.connection.deadline();
+        self.timer.set(deadline.and_then(|deadline| self.connection.wall(deadline)));
+        if poll_fn(|cx| self.poll(cx)).await {
+            self.connection.timeout();
+        }
+    }
+
+    /// Ready, with whether the deadline has come.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.connection.poll_work(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        // An error shows when the read or write is tried.
+        let Stream(stream) = &self.stream;
+        let readable = self.connection.wants_read() && stream.poll_read_ready(cx).is_ready();
+        let writable = self.connection.wants_write() && stream.poll_write_ready(cx).is_ready();
+        if readable || writable {
+            return Poll::Ready(false);
+        }
+        self.timer.poll(cx).map(|()| true)
+    }
+}

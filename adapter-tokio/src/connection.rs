@@ -30,7 +30,8 @@ pub(crate) async fn dial(mut dial: Dial) {
 pub(crate) async fn run(connection: Connection, stream: TcpStream) {
     // Frames are whole messages: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let mut running = Running { connection, stream: Stream(stream), timer: Timer::never() };
+    let stream = Stream::new(stream);
+    let mut running = Running { connection, stream, timer: Timer::never() };
     let error = loop {
         match running.connection.turns(&running.stream) {
             Turn::Yield => yield_now().await,
@@ -65,7 +66,7 @@ impl Running {
             return Poll::Ready(false);
         }
         // An error shows when the read or write is tried.
-        let Stream(stream) = &self.stream;
+        let stream = &self.stream.stream;
         let readable = self.connection.wants_read() && stream.poll_read_ready(cx).is_ready();
         let writable = self.connection.wants_write() && stream.poll_write_ready(cx).is_ready();
         if readable || writable {

@@ -67,7 +67,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         println!("{me}: {} peer {}", peer.direction, peer.address);
                         peers += 1;
                     }
-                    other => println!("{me}: {other:?}"),
+                    // A host name, discovery, the application: none of it is here.
+                    Output::Refuse(_) | Output::LookUpName { .. } | Output::Send { .. } => {}
+                    Output::Verify(_) | Output::Store(..) | Output::Answer(..) => {}
+                    Output::Event(_) | Output::Stopped => {}
                 }
             }
             // … the bytes of its session, and what that reports …

@@ -55,7 +55,7 @@ impl Socket {
 }
 
 /// Until the end, or until nobody wants it any more.
-fn read_all(mut stream: &TcpStream, send: &SyncSender<io::Result<Vec<u8>>>, connection: &Thread) {
+fn read_all(stream: &TcpStream, send: &SyncSender<io::Result<Vec<u8>>>, connection: &Thread) {
     let mut buffer = vec![0; limits::SOCKET_READ];
     loop {
         let read = stream.read(&mut buffer).map(|count| buffer[..count].to_vec());

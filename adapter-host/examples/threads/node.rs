@@ -33,10 +33,9 @@ pub(crate) fn start(config: Config) -> Result<Node, StartError> {
 fn serve(mut serving: Serving, mut acceptor: Option<Acceptor>) {
     let waker = waker();
     loop {
-        if let Some(acceptor) = &acceptor {
-            accept(&mut serving, acceptor);
-        }
         let step = serving.turn(None::<&UdpSocket>);
+        // What came meanwhile may be wanted only since this turn.
+        let accepted = acceptor.as_ref().is_some_and(|acceptor| accept(&mut serving, acceptor));
         while let Some(dial) = serving.next_dial() {
             // Without a thread it is dropped, which says that none came about.
             let _ = thread::Builder::new().spawn(|| connection::dial(dial));
@@ -47,8 +46,8 @@ fn serve(mut serving: Serving, mut acceptor: Option<Acceptor>) {
             acceptor.end();
         }
         match step {
-            Step::Yield => {}
-            Step::Wait => wait(&mut serving, &waker),
+            Step::Wait if !accepted => wait(&mut serving, &waker),
+            Step::Yield | Step::Wait => {}
             Step::Stop => break,
         }
     }
@@ -56,7 +55,9 @@ fn serve(mut serving: Serving, mut acceptor: Option<Acceptor>) {
     wait_for(serving.close(pending()));
 }
 
-fn accept(serving: &mut Serving, acceptor: &Acceptor) {
+/// Whether there was anything.
+fn accept(serving: &mut Serving, acceptor: &Acceptor) -> bool {
+    let mut moved = false;
     while serving.wants_incoming()
         && let Some(accepted) = acceptor.next()
     {
@@ -70,7 +71,9 @@ fn accept(serving: &mut Serving, acceptor: &Acceptor) {
             }
             Err(error) => serving.not_accepted(&error),
         }
+        moved = true;
     }
+    moved
 }
 
 /// Waits for application, sessions, the acceptor, or the deadline.

@@ -15,9 +15,9 @@
 //! | of a connection (`connection.rs`) | application, node, its reader, the deadline |
 //! | its reader (`socket.rs`) | bytes |
 //!
-//! So a peer costs two threads (a few tens of kilobytes each) and a copy of what
-//! it says. Good for some hundreds of peers, where a runtime is good for thousands.
-//! There is no discovery, which would want a thread that reads datagrams.
+//! So a peer costs two threads and a copy of what it says, and one whose socket is
+//! full is tried every ten milliseconds. There is no discovery, which would want a
+//! thread that reads datagrams.
 
 mod accept;
 mod connection;

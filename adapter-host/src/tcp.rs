@@ -40,6 +40,10 @@ pub enum Moved<T> {
 /// A TCP connection that never waits, as a runtime has it.
 pub trait Stream {
     /// Reads what is there, up to the size of `buffer`.
+    ///
+    /// A runtime may say `WouldBlock` for not having heard yet of what is there,
+    /// but not after a write has failed: what the other said last may be there, and
+    /// nobody will wait for it.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes what the socket takes of these.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;

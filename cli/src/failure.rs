@@ -112,6 +112,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Why a node did not start, by cause.
+    pub(crate) fn of_start(error: StartError, nodedb: Option<&Path>) -> Self {
+        if let StartError::NodeDatabase(error) = error {
+            Self::Store(nodedb.map(Path::to_owned).unwrap_or_default(), error)
+        } else {
+            Self::Start(error)
+        }
+    }
+
     /// The exit status that says so.
     pub(crate) fn status(&self) -> u8 {
         if let Self::Interrupted(signal) = self {

@@ -98,7 +98,9 @@ async fn attend(node: Node, runtime: Runtime, tally: Arc<Tally>) {
             // at the other end while this one said yes.
             Event::Disconnected { .. } => {}
             Event::Failed(_) | Event::DialFailed { .. } => tally.failed(),
-            event => tracing::error!(?event, "not expected"),
+            event @ (Event::WantsCandidates(_) | _) => {
+                tracing::error!(?event, "not expected");
+            }
         }
     }
 }

@@ -62,24 +62,13 @@ fn start(
         }
         discover(config, executor)
     };
+    let failed = |error| Failure::of_start(error, arguments.nodedb.as_deref());
     let listen = arguments.addr.unwrap_or(EVERYWHERE);
     match start(listen) {
         Err(StartError::Listen(..)) if arguments.addr.is_none() => {
-            start(EVERYWHERE_IP4).map_err(failure(arguments))
+            start(EVERYWHERE_IP4).map_err(failed)
         }
-        started => started.map_err(failure(arguments)),
-    }
-}
-
-/// Why it did not start, by cause.
-fn failure(arguments: &Discover) -> impl FnOnce(StartError) -> Failure {
-    let directory = arguments.nodedb.clone().unwrap_or_default();
-    move |error| {
-        if let StartError::NodeDatabase(error) = error {
-            Failure::Store(directory, error)
-        } else {
-            Failure::Start(error)
-        }
+        started => started.map_err(failed),
     }
 }
 

@@ -93,12 +93,7 @@ fn start(
             started => started,
         },
     };
-    started.map_err(|error| match error {
-        StartError::NodeDatabase(error) => {
-            Failure::Store(arguments.nodedb.clone().unwrap_or_default(), error)
-        }
-        error => error.into(),
-    })
+    started.map_err(|error| Failure::of_start(error, arguments.nodedb.as_deref()))
 }
 
 struct Host {
@@ -139,7 +134,9 @@ impl Host {
                 }
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
-                event => tracing::error!(?event, "not expected"),
+                event @ (Event::WantsCandidates(_) | _) => {
+                tracing::error!(?event, "not expected");
+            }
             }
         }
     }

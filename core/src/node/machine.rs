@@ -23,7 +23,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::node::Direction;
 use crate::p2p::DisconnectReason;
-use crate::session::{self, Greeting, Local};
+use crate::session::{self, Greeting, Local, SessionError};
 use crate::time::{Deadline, Instant, Now};
 
 /// A node: see the [room](super).
@@ -325,7 +325,17 @@ impl Node {
         }
         self.discover(discv4::Input::Timeout);
         if self.stopping.is_some_and(|at| at <= self.now.mono) {
-            self.connections.clear();
+            self.leave_behind();
+        }
+    }
+
+    /// Who has not gone in time is waited for no longer.
+    fn leave_behind(&mut self) {
+        self.connections.clear();
+        self.leaving = 0;
+        for peer in self.peers.take_all() {
+            let error = SessionError::Local(DisconnectReason::Quitting);
+            self.tell(Event::Disconnected { peer, error, counters: None });
         }
     }
 
@@ -502,7 +512,7 @@ impl Node {
                 return Err("an admitted connection and the set of peers");
             }
         }
-        if self.peers.len() != count(State::Admitted) && self.stopping.is_none() {
+        if self.peers.len() != count(State::Admitted) {
             return Err("a peer without a connection");
         }
         Ok(())

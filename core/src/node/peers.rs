@@ -104,6 +104,12 @@ impl Peers {
         Some(peer)
     }
 
+    /// All of them are gone.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Arc<PeerInfo>> + use<> {
+        self.inbound = 0;
+        core::mem::take(&mut self.peers).into_values()
+    }
+
     pub(super) fn get(&self, id: &NodeId) -> Option<&Arc<PeerInfo>> {
         self.peers.get(id)
     }

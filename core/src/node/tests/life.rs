@@ -67,6 +67,19 @@ fn a_stop_waits_five_seconds_for_a_session_that_never_ends() {
 }
 
 #[test]
+fn who_does_not_go_in_time_is_told_of_as_gone() {
+    let mut lone = Lone::new(config());
+    let peer = lone.join(1);
+    let refused = lone.incoming(address(2)).unwrap();
+    assert_eq!(lone.authenticated(refused, 0), sent_away(DisconnectReason::SelfConnected));
+    lone.tidings();
+    lone.give(Input::Stop);
+    lone.wait(SECOND * 5);
+    assert!(lone.stopped && lone.peers().is_empty());
+    assert_eq!(lone.tidings(), [('-', id(1), peer)]);
+}
+
+#[test]
 fn peers_that_come_and_go_leave_nothing_behind() {
     let mut lone = Lone::new(config());
     for round in 0..600 {

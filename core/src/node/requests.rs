@@ -63,9 +63,8 @@ impl Node {
             }
             // What our record says besides the endpoint is the node's.
             discv4::Command::SetEntries(entries) => {
-                self.entries = super::machine::with_port(entries, self.listen_port);
-                let entries = self.entries.clone();
-                self.ask(Purpose::Caller(id), discv4::Command::SetEntries(entries));
+                let entries = super::machine::with_port(entries, self.listen_port);
+                self.ask_to_say(Purpose::Caller(id), entries);
             }
             command @ (discv4::Command::Ping(_)
             | discv4::Command::RequestRecord(_)
@@ -123,18 +122,7 @@ impl Node {
     fn set_entries(&mut self, id: RequestId, entries: RecordBuilder) {
         let now = self.now.mono;
         match &mut self.record {
-            OwnRecord::Discovery(_) => {
-                self.ask(Purpose::Entry(id), discv4::Command::SetEntries(entries.clone()));
-                let refused = |answer: &discv4::Answer| matches!(answer, discv4::Answer::Failed(_));
-                // It is answered at once.
-                if !self
-                    .answers
-                    .iter()
-                    .any(|(to, answer)| *to == Purpose::Entry(id) && refused(answer))
-                {
-                    self.entries = entries;
-                }
-            }
+            OwnRecord::Discovery(_) => self.ask_to_say(Purpose::Entry(id), entries),
             OwnRecord::Alone(local) => {
                 let set: Result<Option<u64>, RecordError> = local.set_entries(now, entries.clone());
                 match set {
@@ -145,6 +133,18 @@ impl Node {
                     Err(error) => self.answer(id, Answer::BadRecord(error)),
                 }
             }
+        }
+    }
+
+    /// Has discovery say this of us. It answers at once; what it refuses is not
+    /// kept, or no later change would be sound.
+    fn ask_to_say(&mut self, purpose: Purpose, entries: RecordBuilder) {
+        self.ask(purpose, discv4::Command::SetEntries(entries.clone()));
+        let is_refusal = |(to, answer): &(Purpose, discv4::Answer)| {
+            *to == purpose && matches!(answer, discv4::Answer::Failed(_))
+        };
+        if !self.answers.iter().any(is_refusal) {
+            self.entries = entries;
         }
     }
 

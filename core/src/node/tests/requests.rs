@@ -101,6 +101,21 @@ fn a_capability_puts_its_entry_into_our_record_and_takes_it_out() {
 }
 
 #[test]
+fn entries_that_discovery_refuses_are_not_kept() {
+    let mut config = config();
+    config.discovery = true;
+    let mut lone = Lone::new(config);
+    let large = crate::identity::RecordBuilder::new(0).string(b"x", &[7; 300]);
+    let answer = lone.ask(Command::Discovery(crate::discv4::Command::SetEntries(large)));
+    let refused = crate::discv4::RequestError::BadRecord(RecordError::TooLarge);
+    let refused = crate::discv4::Answer::Failed(refused);
+    assert!(matches!(&answer, Answer::Discovery(answer) if *answer == refused), "{answer:?}");
+    let entry = Command::SetEntry { key: b"eth".into(), value: Some([5].into()) };
+    assert!(matches!(lone.ask(entry), Answer::Done));
+    assert_eq!(lone.look().local_record().get(b"eth"), Some(&[5][..]));
+}
+
+#[test]
 fn a_capability_brings_its_own_nodes_to_dial_when_it_is_asked() {
     let mut config = config();
     config.candidates = ["eth".into(), "snap".into()].into();

@@ -20,10 +20,12 @@ impl Node {
         }
     }
 
-    /// The connection, if it is in this state: else the report comes too late.
+    /// The connection, if it is in this state: else the report comes too late, as
+    /// every one does that crosses the word that the node stops.
     fn in_state(&mut self, id: ConnectionId, state: State) -> Option<&mut Connection> {
+        let stops = self.stopping.is_some();
         match self.connections.get_mut(&id) {
-            Some(connection) if connection.state == state => Some(connection),
+            Some(connection) if connection.state == state && !stops => Some(connection),
             Some(_) | None => {
                 self.counts.late_reports = self.counts.late_reports.saturating_add(1);
                 None
@@ -47,7 +49,7 @@ impl Node {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.state = State::Hello;
                 }
-                if direction == Direction::Inbound && self.stopping.is_none() {
+                if direction == Direction::Inbound {
                     self.dial.inbound_pending(remote_id, id);
                 }
                 self.command(id, Command::Proceed);

@@ -67,6 +67,21 @@ fn a_stop_waits_five_seconds_for_a_session_that_never_ends() {
 }
 
 #[test]
+fn nobody_is_admitted_any_more_when_the_node_stops() {
+    let mut lone = Lone::new(config());
+    let (greeted, shaking) = (lone.incoming(address(1)).unwrap(), lone.incoming(address(2)).unwrap());
+    lone.authenticated(greeted, 1);
+    lone.give(Input::Stop);
+    lone.commands.clear();
+    // Both had said so before they heard.
+    let ready = crate::node::Report::Ready { hello: hello(&key(1)), shared: shared(true) };
+    lone.give(Input::Session(greeted, ready));
+    lone.give(Input::Session(shaking, crate::node::Report::Authenticated(key(2))));
+    assert!(lone.commands.is_empty() && lone.tidings().is_empty());
+    assert_eq!(lone.counts().late_reports, 2);
+}
+
+#[test]
 fn who_does_not_go_in_time_is_told_of_as_gone() {
     let mut lone = Lone::new(config());
     let peer = lone.join(1);

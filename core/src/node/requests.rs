@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::discovery::Purpose;
 use super::machine::OwnRecord;
-use super::{Answer, Command, DialError, DialFailure, Limits, Node};
+use super::{Answer, Command, DialError, DialFailure, Limits, Node, Output};
 use crate::discv4::{self, RequestId};
 use crate::identity::{NodeAddress, NodeId, RecordBuilder, RecordError};
 use crate::limits;
@@ -39,6 +39,9 @@ impl Node {
             Command::Cancel(other) => {
                 if let Some(attempt) = self.dial.of_request(other) {
                     self.give_up(attempt);
+                }
+                for _ in self.removals.extract_if(.., |(_, request)| *request == other) {
+                    self.outputs.push_back(Output::Answer(other, Answer::Done));
                 }
                 self.cancel_asked(other);
                 // The answer to what was given up comes first.

@@ -606,7 +606,8 @@ impl NodeWatch {
         let pending = self.in_stages(&[Stage::Handshake, Stage::Hello], Direction::Inbound);
         let leaving = self.connections.values().filter(|seen| seen.stage == Stage::Leaving);
         let is_full = pending.len() >= self.max_pending();
-        let throttled = self.throttled.get(&ip).is_some_and(|at| now < *at + limits::INBOUND_THROTTLE);
+        let throttled =
+            self.throttled.get(&ip).is_some_and(|at| now < *at + limits::INBOUND_THROTTLE);
         if self.stopping.is_some() {
             Err(IncomingRefusal::Stopping)
         } else if self.held || leaving.count() >= self.max_pending() {
@@ -878,7 +879,13 @@ impl NodeWatch {
                 }
             }
             Event::Failed {
-                connection, address, direction, public_key, is_requested, error, ..
+                connection,
+                address,
+                direction,
+                public_key,
+                is_requested,
+                error,
+                ..
             } => {
                 let Cause::Closed(id, why, _) = cause else { panic!("nothing has ended") };
                 assert_eq!((*id, *why), (connection, error));
@@ -986,9 +993,8 @@ impl NodeWatch {
                     Err(_) => panic!("a failure that nobody knows"),
                 }
                 self.ended(&node, Some(id));
-                let names = |seen: &Seen| {
-                    seen.kind == Kind::Requested(id) && seen.stage == Stage::Naming
-                };
+                let names =
+                    |seen: &Seen| seen.kind == Kind::Requested(id) && seen.stage == Stage::Naming;
                 let unnamed = self.connections.values_mut().filter(|seen| names(seen));
                 unnamed.for_each(|seen| seen.stage = Stage::Gone);
             }

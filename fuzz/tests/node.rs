@@ -4,7 +4,7 @@
 use devp2p_core::entropy::Seed;
 use devp2p_fuzz::node::{self, step};
 
-const TAPES: u64 = 1000;
+const TAPES: u64 = 10_000;
 
 /// A tape of steps, those that move connections on more often than others.
 fn tape(seed: u64) -> Vec<u8> {

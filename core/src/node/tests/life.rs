@@ -69,7 +69,8 @@ fn a_stop_waits_five_seconds_for_a_session_that_never_ends() {
 #[test]
 fn nobody_is_admitted_any_more_when_the_node_stops() {
     let mut lone = Lone::new(config());
-    let (greeted, shaking) = (lone.incoming(address(1)).unwrap(), lone.incoming(address(2)).unwrap());
+    let (greeted, shaking) =
+        (lone.incoming(address(1)).unwrap(), lone.incoming(address(2)).unwrap());
     lone.authenticated(greeted, 1);
     lone.give(Input::Stop);
     lone.commands.clear();

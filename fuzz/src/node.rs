@@ -15,7 +15,9 @@ use devp2p_core::discv4::{
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, Enode, LocalEndpoints, NodeAddress, NodeId, RecordBuilder};
 use devp2p_core::limits;
-use devp2p_core::node::{Command, Config, ConnectionId, DialFailure, Input, Limits, Reason as _};
+use devp2p_core::node::{
+    Command, Config, ConnectionId, DialFailure, IncomingRefusal, Input, Limits, Reason as _,
+};
 use devp2p_core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
 use devp2p_core::session::{Greeting, Lost};
 use devp2p_core::store::{OperationId, Reply};
@@ -347,14 +349,26 @@ impl World {
 
     fn come(&mut self, tape: &mut Tape<'_>) {
         let (number, from) = (who(tape.byte()), place(tape.byte()));
-        let manner = Manner::new(tape.byte());
-        // Whoever listens asks first, and never if it would be in vain.
-        let drained = self.watch.wake();
-        self.act(drained);
+        let how = tape.byte();
+        let manner = Manner::new(how);
+        // Whoever listens asks first, by the clock or without a look at it.
+        let asks = how & 0x80 == 0;
+        if asks {
+            let drained = self.watch.wake();
+            self.act(drained);
+        }
         let wanted = self.watch.look().wants_incoming();
         let mut drained = self.watch.incoming(from);
-        if let Some(Ok((id, seed))) = drained.accepted.pop() {
-            assert!(wanted, "one was accepted that was not wanted");
+        let accepted = drained.accepted.pop();
+        if asks && let Some(accepted) = &accepted {
+            let fits = match accepted {
+                Ok(_) | Err(IncomingRefusal::Throttled) => wanted,
+                Err(IncomingRefusal::NetRestrict) => true,
+                Err(_) => !wanted,
+            };
+            assert!(fits, "{accepted:?} where it was wanted: {wanted}");
+        }
+        if let Some(Ok((id, seed))) = accepted {
             let local = Arc::clone(self.watch.look().local());
             let wire = Wire::accepted(&local, seed, number, manner, self.now());
             self.wires.insert(id, wire);

@@ -1064,6 +1064,15 @@ impl NodeWatch {
         assert_eq!(snapshot.static_nodes, self.statics.len());
         let pending = self.in_stages(&[Stage::Handshake, Stage::Hello], Direction::Inbound);
         assert_eq!(snapshot.pending_inbound, pending.len());
+        if pending.len() >= self.max_pending() {
+            let silent = pending.iter().filter(|(_, seen)| seen.stage == Stage::Handshake);
+            let first = silent.map(|(_, seen)| seen.since + limits::SILENT_CONNECTION).min();
+            let waits = first.is_some_and(|at| at > self.latest);
+            assert!(
+                !waits || self.deadline().is_some_and(|at| Some(at) <= first),
+                "it does not say when there is room"
+            );
+        }
         self.check_dials(&snapshot);
     }
 

@@ -4,7 +4,7 @@
 use devp2p_core::entropy::Seed;
 use devp2p_fuzz::node::{self, step};
 
-const TAPES: u64 = 10_000;
+const TAPES: u64 = 500;
 
 /// A tape of steps, those that move connections on more often than others.
 fn tape(seed: u64) -> Vec<u8> {
@@ -14,7 +14,7 @@ fn tape(seed: u64) -> Vec<u8> {
     tape.extend((0..20).map(|_| byte(8)));
     let steps = 10 + u32::from(byte(150));
     for _ in 0..steps {
-        let kind = match byte(40) {
+        let kind = match byte(41) {
             0..4 => step::COME,
             4..8 => step::JOIN,
             8..12 => step::CONNECT,
@@ -35,8 +35,7 @@ fn tape(seed: u64) -> Vec<u8> {
 
 #[test]
 fn a_node_keeps_its_word_whatever_comes() {
-    let first: u64 = std::env::var("FIRST").ok().and_then(|first| first.parse().ok()).unwrap_or(0);
-    for seed in first..first + TAPES {
+    for seed in 0..TAPES {
         let tape = tape(seed);
         let ran = std::panic::catch_unwind(|| node::run(&tape));
         assert!(ran.is_ok(), "seed {seed}");

@@ -1,22 +1,28 @@
-//! What an operating system offers a node, without async: clocks, randomness,
-//! the file that holds its key, the look-up of names, a socket for datagrams, threads that verify, the node
-//! database.
+//! What every adapter shares: what an operating system offers a node (clocks,
+//! randomness, the file that holds its key, the look-up of names, sockets, threads
+//! that verify, the node database), and the two loops of a node and of a
+//! connection, but for the waiting ([`Serving`], [`Connection`]).
 //!
-//! Everything here blocks for as long as the system takes, and serves every
-//! runtime alike.
+//! Nothing here knows a runtime: an adapter brings tasks, timers, and sockets to
+//! wait for.
 #![forbid(unsafe_code)]
 
 mod clock;
-mod discover_error;
+mod config;
+mod connection;
 mod entropy;
 mod names;
 pub mod nodekey;
+mod serving;
 pub mod store;
+pub mod tcp;
 pub mod udp;
 mod verifiers;
 
 pub use clock::Clock;
-pub use discover_error::DiscoverError;
+pub use config::{Config, StartError};
+pub use connection::{Connection, Turn};
 pub use entropy::{EntropyError, seed};
 pub use names::look_up;
+pub use serving::{Dial, Serving, Sockets, Step};
 pub use verifiers::Verifiers;

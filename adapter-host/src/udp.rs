@@ -5,7 +5,7 @@ use core::net::{Ipv6Addr, SocketAddr};
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 
-use devp2p_core::driver::discovery::SocketFailure;
+use devp2p_core::driver::SocketFailure;
 use devp2p_core::limits;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -43,18 +43,28 @@ pub enum Moved<T> {
     Failed(SocketFailure),
 }
 
-/// Reads one datagram: how many of its bytes are in `buffer`, and where it came
-/// from. Those for which there is no room are lost.
-pub fn receive(socket: &UdpSocket, buffer: &mut Buffer) -> Moved<(usize, SocketAddr)> {
-    moved(|| socket.recv_from(buffer))
+/// A socket for datagrams that never waits, as a runtime has it.
+pub trait Datagrams {
+    /// Reads one datagram: how many of its bytes are in `buffer`, and where it
+    /// came from. Those for which there is no room are lost.
+    fn receive(&self, buffer: &mut Buffer) -> io::Result<(usize, SocketAddr)>;
+
+    /// Sends one datagram.
+    fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<usize>;
 }
 
-/// Sends one datagram.
-pub fn send(socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> Moved<usize> {
-    moved(|| socket.send_to(datagram, to))
+impl Datagrams for UdpSocket {
+    fn receive(&self, buffer: &mut Buffer) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+
+    fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<usize> {
+        self.send_to(datagram, to)
+    }
 }
 
-fn moved<T>(mut attempt: impl FnMut() -> io::Result<T>) -> Moved<T> {
+/// How an attempt at a socket went, in core's words.
+pub(crate) fn moved<T>(mut attempt: impl FnMut() -> io::Result<T>) -> Moved<T> {
     loop {
         return match attempt() {
             Ok(done) => Moved::Done(done),
@@ -117,11 +127,15 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn sent_by(socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> Moved<usize> {
+        moved(|| Datagrams::send(socket, to, datagram))
+    }
+
     /// What comes, within a limit.
     fn next(socket: &UdpSocket, buffer: &mut Buffer) -> (usize, SocketAddr) {
         let begun = Instant::now();
         loop {
-            match receive(socket, buffer) {
+            match moved(|| socket.receive(buffer)) {
                 Moved::Done(received) => return received,
                 Moved::Blocked => assert!(begun.elapsed() < Duration::from_secs(10)),
                 Moved::Failed(failure) => panic!("{failure}"),
@@ -136,9 +150,9 @@ mod tests {
         let other = bind(address("127.0.0.1:0")).unwrap();
         let to = ours.local_addr().unwrap();
         let mut buffer = [0; limits::DATAGRAM + 1];
-        assert_eq!(receive(&ours, &mut buffer), Moved::Blocked);
+        assert_eq!(moved(|| ours.receive(&mut buffer)), Moved::Blocked);
         for (sent, received) in [(0, 0), (1, 1), (1280, 1280), (1281, 1281), (9000, 1281), (3, 3)] {
-            assert_eq!(send(&other, to, &vec![7; sent]), Moved::Done(sent));
+            assert_eq!(sent_by(&other, to, &vec![7; sent]), Moved::Done(sent));
             assert_eq!(next(&ours, &mut buffer), (received, other.local_addr().unwrap()));
         }
     }
@@ -161,26 +175,26 @@ mod tests {
         let port = both.local_addr().unwrap().port();
         let other = bind(address("127.0.0.1:0")).unwrap();
         let mut buffer = [0; limits::DATAGRAM + 1];
-        assert_eq!(send(&other, (Ipv4Addr::LOCALHOST, port).into(), b"hello"), Moved::Done(5));
+        assert_eq!(sent_by(&other, (Ipv4Addr::LOCALHOST, port).into(), b"hello"), Moved::Done(5));
         let (_, source) = next(&both, &mut buffer);
         assert_eq!(source.ip().to_canonical(), other.local_addr().unwrap().ip());
-        assert_eq!(send(&both, source, b"there"), Moved::Done(5));
+        assert_eq!(sent_by(&both, source, b"there"), Moved::Done(5));
         assert_eq!(next(&other, &mut buffer).0, 5);
         let Ok(one) = bind(address("[::1]:0")) else { return };
-        assert!(matches!(send(&one, source, b"x"), Moved::Failed(_)));
+        assert!(matches!(sent_by(&one, source, b"x"), Moved::Failed(_)));
     }
 
     #[test]
     fn each_way_to_fail_has_its_name_and_leaves_the_socket_usable() {
         let ours = bind(address("127.0.0.1:0")).unwrap();
         let to = ours.local_addr().unwrap();
-        assert_eq!(send(&ours, to, &[0; 70_000]), Moved::Failed(SocketFailure::TooLarge));
+        assert_eq!(sent_by(&ours, to, &[0; 70_000]), Moved::Failed(SocketFailure::TooLarge));
         // A broadcast that nobody has allowed.
         let broadcast = address("255.255.255.255:9");
-        let refused = send(&ours, broadcast, b"x");
+        let refused = sent_by(&ours, broadcast, b"x");
         let denied = [SocketFailure::Denied, SocketFailure::Unreachable];
         assert!(matches!(refused, Moved::Failed(failure) if denied.contains(&failure)));
-        assert_eq!(send(&ours, to, b"still here"), Moved::Done(10));
+        assert_eq!(sent_by(&ours, to, b"still here"), Moved::Done(10));
         assert_eq!(next(&ours, &mut [0; limits::DATAGRAM + 1]).0, 10);
 
         let closed = bind(address("127.0.0.1:0")).unwrap().local_addr().unwrap();
@@ -189,7 +203,7 @@ mod tests {
         let begun = Instant::now();
         // An ICMP message, which a connected socket is told of.
         let told = loop {
-            let received = receive(&ours, &mut [0; limits::DATAGRAM + 1]);
+            let received = moved(|| Datagrams::receive(&ours, &mut [0; limits::DATAGRAM + 1]));
             assert!(begun.elapsed() < Duration::from_secs(10));
             if received != Moved::Blocked {
                 break received;

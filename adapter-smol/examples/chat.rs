@@ -8,17 +8,20 @@ use std::error::Error;
 use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
+use devp2p_smol::core::node;
 use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::{Greeting, Local};
+use devp2p_smol::core::session::Greeting;
 use devp2p_smol::host::seed;
 use devp2p_smol::{Config, Event, Executor, Node, start};
 
 /// Capability `chat`, version 1, with one message: 0 is a line of text.
 fn node(name: &str, executor: &Arc<Executor<'static>>) -> Result<Node, Box<dyn Error>> {
-    let key = SecretKey::generate(&mut seed()?.secrets());
+    let mut config = node::Config::new(SecretKey::generate(&mut seed()?.secrets()));
+    config.client_name = name.into();
     let offer = LocalCapabilities::new([LocalCapability::new("chat", 1, 1)])?;
-    let local = Local::new(key, name, Greeting::Offer(offer))?;
-    Ok(start(Config::new(local, seed()?).listen("127.0.0.1:0".parse()?), executor)?)
+    config.greeting = Greeting::Offer(offer);
+    config.discovery = false;
+    Ok(start(Config::new(config, seed()?).listen("127.0.0.1:0".parse()?), executor)?)
 }
 
 /// Answers everyone who connects.

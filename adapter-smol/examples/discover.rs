@@ -11,19 +11,19 @@ use std::error::Error;
 use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::identity::{Contact, Enode};
+use devp2p_smol::core::node;
 use devp2p_smol::host::seed;
-use devp2p_smol::{DiscoveryConfig, DiscoveryEvent, Executor, discover};
+use devp2p_smol::{Config, DiscoveryEvent, Executor, discover};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut config = Config::new(SecretKey::generate(&mut seed()?.secrets()));
+    let mut config = node::Config::new(SecretKey::generate(&mut seed()?.secrets()));
     for url in std::env::args().skip(1) {
-        config.bootnodes.push(Contact::from_enode(&url.parse::<Enode>()?));
+        config.bootstrap_nodes.push(Contact::from_enode(&url.parse::<Enode>()?));
     }
     let executor = Arc::new(Executor::new());
     async_io::block_on(executor.run(async {
-        let discovery = discover(DiscoveryConfig::new(config, seed()?), &executor)?;
+        let discovery = discover(Config::new(config, seed()?), &executor)?;
         println!("we are {}", discovery.enode());
         while let Some(event) = discovery.next_event().await {
             match event {

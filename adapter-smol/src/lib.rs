@@ -7,19 +7,21 @@
 //! use std::sync::Arc;
 //!
 //! use devp2p_smol::core::crypto::SecretKey;
+//! use devp2p_smol::core::node;
 //! use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
-//! use devp2p_smol::core::session::{Greeting, Local};
+//! use devp2p_smol::core::session::Greeting;
 //! use devp2p_smol::host::seed;
 //! use devp2p_smol::{Config, Event, Executor, start};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let key = SecretKey::generate(&mut seed()?.secrets());
-//! let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, 2)])?;
-//! let local = Local::new(key, "example/v0.1.0", Greeting::Offer(offer))?;
+//! let mut config = node::Config::new(SecretKey::generate(&mut seed()?.secrets()));
+//! config.client_name = "example/v0.1.0".into();
+//! let offer = [LocalCapability::new("echo", 1, 2)];
+//! config.greeting = Greeting::Offer(LocalCapabilities::new(offer)?);
 //!
 //! let executor = Arc::new(Executor::new());
 //! async_io::block_on(executor.run(async {
-//!     let config = Config::new(local, seed()?).listen("127.0.0.1:30303".parse()?);
+//!     let config = Config::new(config, seed()?).listen("127.0.0.1:30303".parse()?);
 //!     let node = start(config, &executor)?;
 //!     println!("{}", node.enode());
 //!     while let Some(event) = node.next_event().await {
@@ -32,25 +34,23 @@
 //! # }
 //! ```
 //!
-//! [`discover`] runs discovery beside it, or alone.
+//! [`discover`] runs discovery alone.
 //!
-//! There are three loops here and nothing else: the node's (`node.rs`), one for
-//! each connection (`connection.rs`), and discovery's (`discovery.rs`). All that
-//! they decide is decided in [`devp2p_core`].
+//! There are two loops here and nothing else: the node's (`node.rs`) and one for
+//! each connection (`connection.rs`). What they do between two waits is in
+//! [`devp2p_host`], and all that is decided is decided in [`devp2p_core`].
 #![forbid(unsafe_code)]
 
 mod connection;
-mod discovery;
 mod node;
-mod socket;
 
 pub use async_executor::Executor;
 pub use devp2p_core as core;
 pub use devp2p_handle::{
-    Channel, DialError, Direction, Discovery, DiscoveryEvent, Event, Failure, Node, Peer,
-    PingReply, RequestError, SendError, Snapshot,
+    Channel, DialError, DialFailure, Direction, Discovery, DiscoveryEvent, DiscoverySnapshot,
+    Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply, RefusedRequest, RequestError,
+    SendError, Stopped,
 };
 pub use devp2p_host as host;
-pub use devp2p_host::DiscoverError;
-pub use discovery::{DiscoveryConfig, discover};
-pub use node::{Config, start};
+pub use devp2p_host::{Config, StartError};
+pub use node::{discover, start};

@@ -1,347 +1,149 @@
-//! The node's loop: accepts, dials, and keeps count of who is there.
+//! The task of a node: turns, and waits.
 
+use core::future::Future;
 use core::net::SocketAddr;
-use core::pin::pin;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
 use async_executor::Executor;
 use async_io::{Async, Timer};
-use async_lock::{Semaphore, SemaphoreGuardArc};
-use devp2p_core::entropy::{Seed, SeedChain};
-use devp2p_core::identity::Enode;
 use devp2p_core::limits;
-use devp2p_core::node::Admission;
-use devp2p_core::p2p::DisconnectReason;
-use devp2p_core::session::{Greeting, Local, Session};
-use devp2p_handle::adapter::{self, ConnectionEnd, Events, Request, Requests, Stopper};
-use devp2p_handle::{DialError, Direction, Event, Node, Peer};
-use devp2p_host::Clock;
-use futures_lite::future::{or, pending, ready};
+use devp2p_handle::{Discovery, Node};
+use devp2p_host::{Config, Serving, Sockets, StartError, Step};
+use futures_lite::future::{or, pending, yield_now};
 
-use crate::connection::{Connection, Outcome};
-
-/// How a node is to be run.
-#[derive(Debug)]
-pub struct Config {
-    local: Local,
-    seed: Seed,
-    listen: Option<SocketAddr>,
-    max_peers: usize,
-}
-
-impl Config {
-    /// A node that does not listen and has at most [`limits::PEERS`] peers.
-    ///
-    /// All keys of its connections grow from `seed`: take it from
-    /// [`devp2p_host::seed`], and keep no copy of it. The node keeps none: what
-    /// its memory holds later tells nothing of connections that have ended.
-    pub const fn new(local: Local, seed: Seed) -> Self {
-        Self { local, seed, listen: None, max_peers: limits::PEERS }
-    }
-
-    /// Listens at this address; port 0 lets the system choose.
-    #[must_use]
-    pub const fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = Some(address);
-        self
-    }
-
-    /// Admits at most this many peers.
-    #[must_use]
-    pub const fn max_peers(mut self, max_peers: usize) -> Self {
-        self.max_peers = max_peers;
-        self
-    }
-}
+use crate::connection;
 
 /// Starts a node whose tasks run on `executor`, which the caller runs on as
 /// many threads as it likes.
 ///
-/// Fails if the address cannot be listened at.
-pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> io::Result<Node> {
-    let Config { local, seed, listen, max_peers } = config;
-    let listener = listen.map(|address| Async::new(crate::socket::listen(address)?)).transpose()?;
-    let address = listener.as_ref().map(|l| l.get_ref().local_addr()).transpose()?;
-    let local = Arc::new(local);
-    let (node, requests, events) = adapter::node(Arc::clone(&local), address);
-    let shared = Arc::new(Shared {
-        admission: Mutex::new(Admission::new(*local.public(), max_peers)),
-        local,
-        clock: Clock::start(),
-        seeds: Mutex::new(SeedChain::new(seed)),
-        connections: AtomicU64::new(0),
-        live: Mutex::new(BTreeMap::new()),
-        gone: event(),
-        pending: Arc::new(Semaphore::new(limits::PENDING_CONNECTIONS)),
-        names: Arc::new(Semaphore::new(limits::NAME_LOOK_UPS)),
-        events,
-        executor: Arc::clone(executor),
-    });
-    executor.spawn(serve(shared, listener, requests)).detach();
+/// With a node database this blocks until that is open, has said what it
+/// remembers, and keeps the number of our record: some milliseconds, or as long
+/// as the disk takes. What [`Node::record`] says then will not be taken back.
+pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> Result<Node, StartError> {
+    let (node, serving, Sockets { tcp, udp }) = Serving::start(config)?;
+    let listener = tcp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
+    let socket = udp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
+    let executor = Arc::clone(executor);
+    let tasks = Arc::clone(&executor);
+    let timer = Timer::never();
+    let running = Running { serving, listener, socket, executor: tasks, timer, due: None };
+    executor.spawn(running.serve()).detach();
     Ok(node)
 }
 
-/// What all tasks of one node share.
-pub(crate) struct Shared {
-    pub(crate) local: Arc<Local>,
-    pub(crate) clock: Clock,
-    pub(crate) admission: Mutex<Admission>,
-    /// For sessions: one that has begun cannot be derived again.
-    seeds: Mutex<SeedChain>,
-    connections: AtomicU64,
-    /// The connections, by a number that is never used again.
-    live: Mutex<BTreeMap<u64, Stopper>>,
-    /// One notice for each connection that is gone: the queue holds one at most.
-    gone: (Sender<()>, Receiver<()>),
-    pending: Arc<Semaphore>,
-    /// Look-ups of names that may be under way.
-    names: Arc<Semaphore>,
-    pub(crate) events: Events,
+/// Starts discovery alone: a node that neither listens for TCP nor dials. It
+/// ends with the last clone of its handle.
+pub fn discover(
+    mut config: Config,
+    executor: &Arc<Executor<'static>>,
+) -> Result<Discovery, StartError> {
+    config.discovery_only();
+    let node = start(config, executor)?;
+    node.into_discovery().ok_or(StartError::NoDiscovery)
+}
+
+struct Running {
+    serving: Serving,
+    listener: Option<Async<TcpListener>>,
+    socket: Option<Async<UdpSocket>>,
     executor: Arc<Executor<'static>>,
+    timer: Timer,
+    due: Option<Instant>,
 }
 
-fn event() -> (Sender<()>, Receiver<()>) {
-    async_channel::bounded(1)
-}
+/// What was accepted.
+type Accepted = io::Result<(Async<TcpStream>, SocketAddr)>;
 
-/// What the node's loop wakes for.
-enum Next {
-    Accepted(io::Result<(Async<TcpStream>, SocketAddr)>, SemaphoreGuardArc),
-    Requested(Request),
-    /// The last handle of the node is gone.
-    Abandoned,
-}
+impl Running {
+    async fn serve(mut self) {
+        loop {
+            let socket = self.socket.as_ref().map(Async::get_ref);
+            let step = self.serving.turn(socket);
+            while let Some(dial) = self.serving.next_dial() {
+                self.executor.spawn(connection::dial(dial)).detach();
+            }
+            match step {
+                // The other tasks get their chance.
+                Step::Yield => yield_now().await,
+                Step::Wait => self.wait().await,
+                Step::Stop => break,
+            }
+        }
+        let Self { serving, listener, socket, executor, .. } = self;
+        drop((listener, socket, executor));
+        let late = async {
+            Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
+        };
+        serving.close(late).await;
+    }
 
-async fn serve(shared: Arc<Shared>, listener: Option<Async<TcpListener>>, requests: Requests) {
-    // Out of file descriptors, say: the listener must outlive it.
-    let mut pause = None;
-    let answer = loop {
+    /// Waits for whatever comes first.
+    async fn wait(&mut self) {
+        self.set_timer();
+        let Self { serving, listener, socket, timer, .. } = self;
+        if serving.is_stopping() {
+            *listener = None;
+        }
+        let (accepts, receives) = (serving.wants_incoming(), serving.wants_receive());
+        let sends = serving.wants_send();
         let accepted = async {
-            let Some(listener) = &listener else { return pending().await };
-            if let Some(pause) = &mut pause {
-                let _: std::time::Instant = pause.await;
-            }
-            pause = None;
-            // geth holds a slot from before it accepts until the handshakes are through.
-            let slot = shared.pending.acquire_arc().await;
-            Next::Accepted(listener.accept().await, slot)
-        };
-        let requested = async { requests.next().await.map_or(Next::Abandoned, Next::Requested) };
-        match or(requested, accepted).await {
-            Next::Accepted(Ok((stream, address)), slot) => shared.accept(stream, address, slot),
-            Next::Accepted(Err(error), _) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                pause = Some(Timer::after(limits::ACCEPT_RETRY));
-            }
-            Next::Requested(Request::Dial { enode, answer }) => shared.dial(enode, answer),
-            Next::Requested(Request::Stop { answer }) => break Some(answer),
-            Next::Requested(request) => tracing::error!(?request, "unknown request"),
-            Next::Abandoned => break None,
-        }
-    };
-    drop(listener);
-    requests.close();
-    shared.stop().await;
-    if let Some(answer) = answer {
-        let _ = answer.send(()).await;
-    }
-}
-
-impl Shared {
-    fn accept(
-        self: &Arc<Self>,
-        stream: Async<TcpStream>,
-        address: SocketAddr,
-        slot: SemaphoreGuardArc,
-    ) {
-        let (end, live) = self.register();
-        let seed = lock(&self.seeds).draw();
-        let session = Session::accept(Arc::clone(&self.local), seed, self.clock.now());
-        let connection =
-            Box::new(Connection::new(self, stream, address, Direction::Inbound, session, end));
-        self.executor.spawn(Arc::clone(self).run_inbound(connection, slot, live)).detach();
-    }
-
-    /// One inbound connection. It keeps its slot until there is room for the
-    /// events that tell of it: when nobody takes events, new connections wait.
-    async fn run_inbound(
-        self: Arc<Self>,
-        mut connection: Box<Connection>,
-        slot: SemaphoreGuardArc,
-        live: Live,
-    ) {
-        let events = &self.events;
-        let mut room = pin!(async move {
-            events.room().await;
-            drop(slot);
-        });
-        let there_was_room = match connection.handshake().await {
-            Ok(peer) => {
-                events.tell(Event::Connected(peer));
-                connection.run(room.as_mut()).await
-            }
-            Err(failure) => {
-                events.tell(Event::Failed(failure));
-                false
+            match listener {
+                Some(listener) if accepts => Some(listener.accept().await),
+                Some(_) | None => pending().await,
             }
         };
-        drop(connection);
-        drop(live);
-        if !there_was_room {
-            room.await;
-        }
-    }
-
-    fn dial(self: &Arc<Self>, enode: Enode, answer: Sender<Result<Peer, DialError>>) {
-        let (end, live) = self.register();
-        let task = Arc::clone(self).run_outbound(enode, end, live, answer);
-        self.executor.spawn(task).detach();
-    }
-
-    /// One dial from the TCP connection to the end of the peer.
-    async fn run_outbound(
-        self: Arc<Self>,
-        enode: Enode,
-        end: ConnectionEnd,
-        live: Live,
-        answer: Sender<Result<Peer, DialError>>,
-    ) {
-        let given_up = async {
-            answer.closed().await;
-            live.stopper.disconnect(DisconnectReason::Quitting);
-            pending().await
+        // An error shows when the read or write is tried.
+        let readable = on(socket.as_ref().filter(|_| receives), |socket| socket.readable());
+        let writable = on(socket.as_ref().filter(|_| sends), |socket| socket.writable());
+        let due = async {
+            let _: Instant = timer.await;
+            None
         };
-        let dialled = or(self.dialled(&enode, end), given_up).await;
-        match dialled {
-            Ok((mut connection, peer)) => {
-                // If nobody waits for it any more it is dropped, which ends it.
-                let _ = answer.try_send(Ok(peer));
-                drop(answer);
-                connection.run(pin!(ready(()))).await;
-            }
-            Err(error) => {
-                drop(live);
-                let _ = answer.try_send(Err(error));
-            }
-        }
-    }
-
-    async fn dialled(
-        self: &Arc<Self>,
-        enode: &Enode,
-        end: ConnectionEnd,
-    ) -> Result<(Box<Connection>, Peer), DialError> {
-        let (stream, address) = self.connected(enode, &end).await?;
-        let seed = lock(&self.seeds).draw();
-        let now = self.clock.now();
-        let session = Session::dial(Arc::clone(&self.local), *enode.public_key(), &seed, now);
-        let mut connection =
-            Box::new(Connection::new(self, stream, address, Direction::Outbound, session, end));
-        match connection.handshake().await {
-            Ok(peer) => Ok((connection, peer)),
-            Err(failure) => Err(DialError::Session(failure.error)),
-        }
-    }
-
-    /// A TCP connection to a node: to its address, or to the first that takes
-    /// it of those that its name has.
-    async fn connected(
-        &self,
-        enode: &Enode,
-        end: &ConnectionEnd,
-    ) -> Result<(Async<TcpStream>, SocketAddr), DialError> {
-        let addresses = match (enode.tcp_endpoint(), enode.host_name()) {
-            (Some(address), _) => vec![address],
-            (None, Some(name)) if enode.tcp() != 0 => {
-                crate::socket::look_up(name, enode.tcp(), &self.names, end).await?
-            }
-            (None, _) => Vec::new(),
+        let asked = async {
+            serving.next().await;
+            None
         };
-        let mut failed = DialError::NoEndpoint;
-        for address in addresses {
-            match crate::socket::connect(address, end).await {
-                Ok(stream) => return Ok((stream, address)),
-                Err(DialError::Stopped) => return Err(DialError::Stopped),
-                Err(error) => failed = error,
+        let woken = or(asked, or(due, or(or(readable, writable), accepted))).await;
+        if let Some(accepted) = woken {
+            self.accepted(accepted);
+        }
+    }
+
+    fn set_timer(&mut self) {
+        let due = self.serving.deadline();
+        // One that has rung rings no more.
+        if due != self.due || due.is_some_and(|due| due <= Instant::now()) {
+            self.due = due;
+            self.timer = due.map_or_else(Timer::never, Timer::at);
+        }
+    }
+
+    fn accepted(&mut self, accepted: Accepted) {
+        match accepted {
+            Ok((stream, from)) => {
+                if let Some(connection) = self.serving.incoming(from) {
+                    self.executor.spawn(connection::run(connection, stream)).detach();
+                }
             }
-        }
-        Err(failed)
-    }
-
-    /// A place among the living for a new connection.
-    fn register(self: &Arc<Self>) -> (ConnectionEnd, Live) {
-        let number = self.connections.fetch_add(1, Ordering::Relaxed);
-        let (end, stopper) = ConnectionEnd::new();
-        self.live().insert(number, stopper.clone());
-        (end, Live { shared: Arc::clone(self), number, stopper })
-    }
-
-    async fn stop(&self) {
-        self.events.hurry();
-        self.live().values().for_each(|stopper| stopper.disconnect(DisconnectReason::Quitting));
-        while !self.live().is_empty() {
-            let _ = self.gone.1.recv().await;
-        }
-    }
-
-    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Stopper>> {
-        lock(&self.live)
-    }
-
-    /// Whether we have no capability at all: such a node takes anyone.
-    pub(crate) fn takes_anyone(&self) -> bool {
-        match self.local.greeting() {
-            Greeting::Offer(offer) => offer.is_empty(),
-            Greeting::Mirror => true,
+            Err(error) if connection::is_nothing(&error) => {}
+            Err(error) => self.serving.not_accepted(&error),
         }
     }
 }
 
-/// A place among the living: freed when the task ends, however it ends.
-struct Live {
-    shared: Arc<Shared>,
-    number: u64,
-    stopper: Stopper,
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.shared.live().remove(&self.number);
-        let _ = self.shared.gone.0.try_send(());
-    }
-}
-
-/// Nothing panics while these locks are held.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Outcome {
-    /// What the admission says of a connection becomes what the session is told.
-    pub(crate) fn of(result: Result<(), devp2p_core::node::Refusal>) -> Self {
-        result.map_or_else(|refusal| Self::Refused(refusal.reason()), |()| Self::Admitted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    /// Its heap (key schedules, the handles) comes to it; bytes received or to
-    /// be written only while there are any.
-    #[test]
-    fn the_task_of_a_connection_and_its_state_are_within_two_kilobytes() {
-        let task = size(Shared::run_inbound);
-        let state = size_of::<Connection>();
-        assert!(task + state <= 2048, "task {task}, state {state}");
+/// When a socket is ready; never where there is none.
+async fn on<'a, S, F: Future>(
+    socket: Option<&'a S>,
+    ready: impl FnOnce(&'a S) -> F,
+) -> Option<Accepted> {
+    match socket {
+        Some(socket) => {
+            ready(socket).await;
+            None
+        }
+        None => pending().await,
     }
 }

@@ -1,9 +1,11 @@
 //! What can be written on the command line.
 
 mod db;
+mod devnet;
 mod discv4;
 mod enr;
 mod nodeset;
+mod run;
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +14,11 @@ use clap::{Args as Arguments, Parser, Subcommand};
 use jiff::SignedDuration;
 
 pub(crate) use db::{Database, Db};
+pub(crate) use devnet::{Devnet, RuntimeName};
 pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
+pub(crate) use run::Run;
 
 /// Ethereum's devp2p from the command line
 #[derive(Debug, Parser)]
@@ -31,6 +35,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Runs a node: finds others, connects to them, tells who comes and who goes
+    ///
+    /// Its URL and its record come first. It runs until SIGINT or SIGTERM.
+    Run(Run),
+    /// Runs a whole network of nodes on loopback, and tells how it goes
+    Devnet(Devnet),
     /// Prints what a node record says, and whether it is signed
     Enrdump(EnrDump),
     /// Operations on node keys
@@ -54,7 +64,9 @@ impl Command {
     /// Whether failures too are to be told in JSON.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
-            Self::Enrdump(EnrDump { json, .. })
+            Self::Run(Run { json, .. })
+            | Self::Devnet(Devnet { json, .. })
+            | Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),
             Self::Db(command) => command.database().json,
@@ -107,6 +119,9 @@ pub(crate) enum Rlpx {
     /// Connects to a node and prints what it says of itself, and how fast
     Ping(Ping),
     /// Waits for peers, and tells who comes and who goes
+    ///
+    /// It runs until SIGINT or SIGTERM, or until it has something to tell that
+    /// cannot be written.
     Listen(Listen),
     /// Sends a node requests of the capability echo/1 and checks each reply
     Echo(Echo),

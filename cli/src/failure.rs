@@ -2,7 +2,6 @@
 //! status.
 
 use core::fmt::{self, Display as _};
-use core::net::SocketAddr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
 use devp2p_smol::host::store::StoreError;
-use devp2p_smol::{DialError, DiscoverError};
+use devp2p_smol::{DialError, StartError};
 use serde::Serialize;
 
 use crate::discv4::NodeError;
@@ -90,9 +89,7 @@ pub(crate) enum Failure {
     /// The system did not do something else that it should.
     System(&'static str, io::Error),
     /// Nothing can listen there.
-    Listen(SocketAddr, io::Error),
-    /// Discovery did not start for another reason.
-    Discover(DiscoverError),
+    Start(StartError),
     /// Standard output took no more.
     Output(io::Error),
     /// The dial made no peer.
@@ -189,8 +186,7 @@ impl fmt::Display for Failure {
             Self::Key(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
-            Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
-            Self::Discover(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
             Self::Dial(DialError::Session(error)) | Self::Ended(error) => ended(error, f),
             Self::Dial(error) => error.fmt(f),
@@ -199,7 +195,8 @@ impl fmt::Display for Failure {
             Self::WrongReply { number } => {
                 write!(f, "the reply to request {number} is not what was sent")
             }
-            Self::Interrupted(_) | Self::Told => f.write_str("client quitting"),
+            Self::Interrupted(_) => f.write_str("interrupted"),
+            Self::Told => f.write_str("failed"),
         }
     }
 }
@@ -238,6 +235,7 @@ from!(
     NodeKeyError => Key,
     EntropyError => Entropy,
     DialError => Dial,
+    StartError => Start,
     SessionError => Ended,
     Misuse => Misuse,
     RequestError => Request,

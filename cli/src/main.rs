@@ -7,6 +7,7 @@
 
 mod args;
 mod db;
+mod devnet;
 mod discv4;
 mod enr;
 mod failure;
@@ -15,6 +16,8 @@ mod nodes;
 mod nodeset;
 mod output;
 mod rlpx;
+mod run;
+mod runtime;
 mod signals;
 mod workers;
 mod writer;
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
     output::log(args.verbosity);
     let json = args.command.wants_json();
     let result = match args.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Enrdump(arguments) => enr::run(&arguments),
         Command::Key(command) => key::run(command),
         Command::Rlpx(command) => rlpx::run(command),

@@ -1,23 +1,18 @@
 //! What discovery costs in memory, counted by the allocator: at its fullest, and
 //! under a flood.
-//!
-//! Counters are per thread, as tests run beside each other. A reallocation
-//! counts as an allocation with both blocks alive: the worst case.
 #![allow(clippy::std_instead_of_alloc, reason = "a test may use std")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its functions as well")]
-#![allow(unsafe_code, reason = "a global allocator cannot be written without; it only counts")]
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
+mod allocator;
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use std::alloc::System;
 use std::sync::Arc;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    Config, Discovery, Endpoint, EnrRequest, EnrResponse, FindNode, Gate, Input, Kind, Neighbor,
-    Neighbors, Output, Packet, Ping, Pong, Sources, encode, verify,
+    Config, Discovery, EnrRequest, EnrResponse, FindNode, Gate, Input, Kind, Neighbor, Neighbors,
+    Output, Packet, PacketEndpoint, Ping, Pong, Sources, encode, verify,
 };
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, NodeId, Record, RecordBuilder};
@@ -27,50 +22,7 @@ use devp2p_core::store::{Reply, StoredBond};
 use devp2p_core::time::{Instant, Now, UnixTime};
 use sha3::{Digest as _, Keccak256};
 
-struct Counting;
-
-std::thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call is handed to the system's allocator unchanged; the
-// counters are plain cells that neither allocate nor need a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // What a thread allocates another may free: the counter wraps, and a
-        // difference taken on one thread is right all the same.
-        LIVE.set(LIVE.get().wrapping_add(layout.size()));
-        PEAK.set(PEAK.get().max(LIVE.get()));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-/// What a call returns, the most bytes alive at once beyond those before, and
-/// those left.
-fn cost<T>(run: impl FnOnce() -> T) -> (T, usize, usize) {
-    let live = LIVE.get();
-    PEAK.set(live);
-    let result = run();
-    (result, PEAK.get() - live, LIVE.get().wrapping_sub(live))
-}
-
-/// Struct and heap of `value`: what goes away with it.
-fn weight<T>(value: T) -> usize {
-    let live = LIVE.get();
-    drop(value);
-    size_of::<T>() + (live - LIVE.get())
-}
+use allocator::{cost, growth, weight};
 
 const START: Now = Now { mono: Instant::from_secs(1000), unix: UnixTime::from_secs(1_700_000_000) };
 
@@ -90,7 +42,7 @@ fn expiration() -> u64 {
 }
 
 fn ping(number: u32) -> Vec<u8> {
-    let endpoint = Endpoint::new(address(number), 30303);
+    let endpoint = PacketEndpoint::new(address(number), 30303);
     let ping = Ping {
         version: 4,
         from: endpoint,
@@ -158,7 +110,7 @@ impl Node {
                 && datagram[limits::PACKET_HEAD] == Kind::Ping.code()
             {
                 let pong = Pong {
-                    to: Endpoint::new(address(1), 0),
+                    to: PacketEndpoint::new(address(1), 0),
                     ping_hash: datagram[..32].try_into().unwrap(),
                     expiration: expiration(),
                     enr_sequence: None,
@@ -187,9 +139,7 @@ fn largest_records() -> Vec<Contact> {
     contacts
 }
 
-#[test]
-fn a_full_table_all_bonds_and_a_thousand_pending_proofs_weigh_at_most_a_megabyte() {
-    let mut node = Node::new(|config| config.store = true);
+fn opened_with_all_bonds() -> Input<'static> {
     let mut rng = Seed::from_number(2).jitter();
     let bonds = (0..limits::BONDS).map(|_| StoredBond {
         id: NodeId::new(rng.bytes()),
@@ -198,20 +148,38 @@ fn a_full_table_all_bonds_and_a_thousand_pending_proofs_weigh_at_most_a_megabyte
         last_pong: Some(START.unix),
         find_failures: 0,
     });
-    let bonds = bonds.collect();
-    node.give(Input::Store(Reply::Opened { sequence: None, bonds }));
-    node.give(Input::Store(Reply::Seeds(largest_records())));
-    for number in 5000..6000 {
-        node.receive(address(number), &ping(number));
-    }
+    Input::Store(Reply::Opened { sequence: None, bonds: bonds.collect() })
+}
+
+#[test]
+fn a_full_table_all_bonds_and_a_thousand_pending_proofs_weigh_at_most_a_megabyte() {
+    let (mut node, new) = growth(|| Node::new(|config| config.store = true));
+    let ((), bonds) = growth(|| node.give(opened_with_all_bonds()));
+    let ((), table) = growth(|| {
+        node.give(Input::Store(Reply::Seeds(largest_records())));
+        node.sent = Vec::new();
+    });
+    let ((), proofs) = growth(|| {
+        for number in 5000..6000 {
+            node.receive(address(number), &ping(number));
+        }
+        node.sent = Vec::new();
+    });
     let machine = &node.machine;
     assert_eq!((machine.table().len(), machine.table().replacements()), (272, 170));
     assert_eq!(machine.bonds(), limits::BONDS);
     // Besides the look-up of the first refresh is under way.
     assert_eq!(machine.pending(), limits::PENDING_PROOFS + limits::LOOK_UP_CONCURRENCY);
+    let new = new + size_of::<Discovery>().cast_signed();
     let weight = weight(node.machine);
-    println!("a full table, {} bonds, 1,000 pending proofs: {weight} bytes", limits::BONDS);
-    assert!(weight <= 1_000_000, "{weight} bytes");
+    let parts = format!(
+        "{weight} bytes: {new} of a new machine, {bonds} of {} bonds, {table} of a full table and \
+         its first look-up, {proofs} of 1,000 pending proofs",
+        limits::BONDS,
+    );
+    println!("{parts}");
+    assert_eq!(weight.cast_signed(), new + bonds + table + proofs, "{parts}");
+    assert!(weight <= 1_000_000, "{parts}");
 }
 
 #[test]
@@ -249,12 +217,11 @@ fn sixty_thousand_forged_packets_leave_memory_and_the_honest_table_unharmed() {
         node.sent = Vec::new();
     };
     // The first of them have the machine's queues grow to what they need.
-    let ((), first, kept) = cost(|| flood(&mut node, 6_000));
-    let ((), peak, left) = cost(|| flood(&mut node, 54_000));
-    let left = left.cast_signed();
-    println!("6,000 forged packets: {first} bytes at most, {kept} are left");
-    println!("54,000 more: {peak} bytes at most, {left} are left");
-    assert!(peak <= 1_000_000, "{peak} bytes");
+    let (((), first), kept) = growth(|| cost(|| flood(&mut node, 6_000)));
+    let (((), more), left) = growth(|| cost(|| flood(&mut node, 54_000)));
+    println!("6,000 forged packets: {} bytes at most, {kept} are left", first.peak);
+    println!("54,000 more: {} bytes at most, {left} are left", more.peak);
+    assert!(more.peak <= 1_000_000, "{} bytes", more.peak);
     assert!(left <= 1024, "{left} bytes");
     assert!(kept <= 64 * 1024, "{kept} bytes");
     let table = node.machine.table();
@@ -282,7 +249,7 @@ fn reading_a_packet_costs_at_most_four_times_its_bytes() {
     let expiration = expiration();
     let neighbors =
         |count| Packet::Neighbors(Neighbors { nodes: vec![shortest; count], expiration });
-    let to = Endpoint::default();
+    let to = PacketEndpoint::default();
     let record = [&[0xF9, 4, 0][..], &[5; 1024]].concat();
     let mut packets = vec![
         Packet::Ping(Ping { version: 4, from: to, to, expiration, enr_sequence: None }),
@@ -296,13 +263,13 @@ fn reading_a_packet_costs_at_most_four_times_its_bytes() {
     for packet in packets {
         let datagram = encode(&packet, &key(2)).bytes;
         assert!(datagram.len() <= limits::DATAGRAM);
-        let (read, peak, _) = cost(|| {
+        let (read, cost) = cost(|| {
             let unverified = gate.check(START, address(2), &datagram, &Anyone).unwrap();
             verify(unverified).unwrap()
         });
         assert_eq!(read.packet(), &packet);
-        println!("{} of {} bytes: {peak} bytes", packet.kind(), datagram.len());
-        assert!(peak <= 4 * datagram.len(), "{packet:?}: {peak} bytes for {}", datagram.len());
+        println!("{} of {} bytes: {cost:?}", packet.kind(), datagram.len());
+        assert!(cost.peak <= 4 * datagram.len(), "{packet:?} of {}: {cost:?}", datagram.len());
     }
 }
 
@@ -310,9 +277,9 @@ fn reading_a_packet_costs_at_most_four_times_its_bytes() {
 fn reading_a_record_costs_little_more_than_twice_its_bytes() {
     let record = RecordBuilder::new(1).string(b"zz", &[7; 170]).sign(&key(2)).unwrap();
     for bytes in [record.as_rlp(), &[&[0xF9, 0x40, 0][..], &[0x80; 0x4000]].concat()] {
-        let (read, peak, _) = cost(|| Record::decode(bytes));
-        println!("a record of {} bytes: {peak} bytes", bytes.len());
+        let (read, cost) = cost(|| Record::decode(bytes));
+        println!("a record of {} bytes: {cost:?}", bytes.len());
         assert_eq!(read.is_ok(), bytes.len() <= limits::RECORD);
-        assert!(peak <= 2 * bytes.len() + 64, "{peak} bytes for {}", bytes.len());
+        assert!(cost.peak <= 2 * bytes.len() + 64, "{cost:?} for {} bytes", bytes.len());
     }
 }

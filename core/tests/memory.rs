@@ -1,15 +1,10 @@
 //! What a session, a table and a store cost in memory, counted by the allocator.
-//!
-//! Counters are per thread, as tests run beside each other. A reallocation
-//! counts as an allocation with both blocks alive: the worst case.
 #![allow(clippy::std_instead_of_alloc, reason = "a test may use std")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its functions as well")]
-#![allow(unsafe_code, reason = "a global allocator cannot be written without; it only counts")]
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
+mod allocator;
+
 use core::net::IpAddr;
-use std::alloc::System;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,58 +22,7 @@ use devp2p_core::session::{Command, Greeting, Input, Local, Output, Session, Ses
 use devp2p_core::store::{MemoryStore, Operation, OperationId};
 use devp2p_core::time::{Now, UnixTime};
 
-struct Counting;
-
-std::thread_local! {
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call is handed to the system's allocator unchanged; the
-// counters are plain cells that neither allocate nor need a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // What a thread allocates another may free: the counter wraps, and a
-        // difference taken on one thread is right all the same.
-        LIVE.set(LIVE.get().wrapping_add(layout.size()));
-        PEAK.set(PEAK.get().max(LIVE.get()));
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-/// What happened while something ran.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Cost {
-    allocations: usize,
-    /// Most bytes alive at once beyond those before.
-    peak: usize,
-}
-
-fn cost<T>(run: impl FnOnce() -> T) -> (T, Cost) {
-    let (live, allocations) = (LIVE.get(), ALLOCATIONS.get());
-    PEAK.set(live);
-    let result = run();
-    (result, Cost { allocations: ALLOCATIONS.get() - allocations, peak: PEAK.get() - live })
-}
-
-/// Struct and heap of `value`: what goes away with it.
-fn weight<T>(value: T) -> usize {
-    let live = LIVE.get();
-    drop(value);
-    size_of::<T>() + (live - LIVE.get())
-}
+use allocator::{Cost, cost, growth, weight};
 
 fn local(number: u64) -> Arc<Local> {
     let key = SecretKey::generate(&mut Seed::from_number(number).secrets());
@@ -374,23 +318,25 @@ fn feed(connection: &mut Connection, bytes: &[u8]) {
 fn messages_that_wait_keep_no_more_alive_than_themselves() {
     for between in [0, 1 << 16, 1 << 20] {
         let (mut connection, mut codec) = connection_with_peer(4);
-        let live = LIVE.get();
-        let mut waiting = Vec::with_capacity(limits::CHANNEL_MESSAGES);
-        for _ in 0..limits::CHANNEL_MESSAGES {
-            let mut frames = BytesMut::new();
-            // Nobody knows the base protocol's code 4: it is dropped.
-            codec.encode(4, &vec![0; between], &mut frames).unwrap();
-            codec.encode(16, &[7], &mut frames).unwrap();
-            feed(&mut connection, &frames);
-            let Some(Event::Message(message)) = connection.poll_event() else {
-                panic!("no message");
-            };
-            waiting.push(message);
-            connection.delivered(Now::ZERO);
-        }
-        let kept = LIVE.get() - live;
-        println!("{between} bytes between: {kept} bytes");
-        assert!(kept <= limits::CHANNEL_MESSAGES * 100, "{between} bytes between: {kept} bytes");
+        let (waiting, kept) = growth(|| {
+            let mut waiting = Vec::with_capacity(limits::CHANNEL_MESSAGES);
+            for _ in 0..limits::CHANNEL_MESSAGES {
+                let mut frames = BytesMut::new();
+                // Nobody knows the base protocol's code 4: it is dropped.
+                codec.encode(4, &vec![0; between], &mut frames).unwrap();
+                codec.encode(16, &[7], &mut frames).unwrap();
+                feed(&mut connection, &frames);
+                let Some(Event::Message(message)) = connection.poll_event() else {
+                    panic!("no message");
+                };
+                waiting.push(message);
+                connection.delivered(Now::ZERO);
+            }
+            waiting
+        });
+        let most = limits::CHANNEL_MESSAGES * 100;
+        println!("{} messages, {between} bytes between: {kept} bytes", waiting.len());
+        assert!(kept <= most.cast_signed(), "{between} bytes between: {kept} bytes");
         assert_eq!(connection.counters().ignored, limits::CHANNEL_MESSAGES as u64);
     }
 }
@@ -404,11 +350,11 @@ fn the_buffer_of_a_large_frame_does_not_outlive_it() {
         codec.encode(16, &uncompressible(1, version), &mut frames).unwrap();
         // All but one byte of the second is there, and stays there.
         let last = frames.split_off(frames.len() - 1);
-        let live = LIVE.get();
-        feed(&mut connection, &frames);
-        assert!(matches!(connection.poll_event(), Some(Event::Message(_))));
-        connection.delivered(Now::ZERO);
-        let kept = LIVE.get() - live;
+        let ((), kept) = growth(|| {
+            feed(&mut connection, &frames);
+            assert!(matches!(connection.poll_event(), Some(Event::Message(_))));
+            connection.delivered(Now::ZERO);
+        });
         println!("version {version}: {kept} bytes");
         assert!(kept <= 256, "version {version}: {kept} bytes");
         feed(&mut connection, &last);

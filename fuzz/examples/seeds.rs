@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::{env, fs, io};
 
 use devp2p_core::discv4::{
-    Endpoint, EnrRequest, EnrResponse, FindNode, Neighbor, Neighbors, Packet, Ping, Pong, encode,
+    EnrRequest, EnrResponse, FindNode, Neighbor, Neighbors, Packet, PacketEndpoint, Ping, Pong,
+    encode,
 };
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_fuzz::database_value::entry;
@@ -235,7 +236,7 @@ const RECORD: &str = "f884b8407098ad865b00a582051940cb9cf36836572411a47278783077
     388375647082765f";
 
 fn datagrams(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
-    let to = Endpoint { ip: Some([1, 2, 3, 4].into()), udp: 30303, tcp: 0 };
+    let to = PacketEndpoint { ip: Some([1, 2, 3, 4].into()), udp: 30303, tcp: 0 };
     let expiration = packet::now().unix.as_secs() + 20;
     let ping = Ping { version: 4, from: to, to, expiration, enr_sequence: Some(1) };
     let pong = Pong { to, ping_hash: [0xAA; 32], expiration, enr_sequence: None };

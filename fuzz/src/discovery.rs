@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    Command, Config, Endpoint, EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors,
-    Packet, Ping, Pong, RequestId, Unverified, encode,
+    Command, Config, EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors, Packet,
+    PacketEndpoint, Ping, Pong, RequestId, Unverified, encode,
 };
 use devp2p_core::identity::{Contact, LocalEndpoints, NodeId, RecordBuilder};
 use devp2p_core::store::{OperationId, Reply, StoredBond};
@@ -207,14 +207,14 @@ impl World {
     }
 
     fn packet(&self, tape: &mut Tape<'_>, source: SocketAddr) -> Packet {
-        let from = Endpoint::new(source, 30303);
+        let from = PacketEndpoint::new(source, 30303);
         let kind = Kind::ALL[usize::from(tape.choice(6))];
         let expiration = self.expiration(tape);
         match kind {
             Kind::Ping => Packet::Ping(Ping {
                 version: 4,
                 from,
-                to: Endpoint::new(home(tape.byte()), 0),
+                to: PacketEndpoint::new(home(tape.byte()), 0),
                 expiration,
                 enr_sequence: tape.yes().then(|| tape.number()),
             }),
@@ -344,7 +344,7 @@ impl World {
 }
 
 fn pong(ping_hash: [u8; 32], seen: u8, expiration: u64, sequence: u64) -> Packet {
-    let to = Endpoint::new(home(seen), 0);
+    let to = PacketEndpoint::new(home(seen), 0);
     Packet::Pong(Pong { to, ping_hash, expiration, enr_sequence: Some(sequence) })
 }
 

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::discv4::{
-    self, Endpoint, FindNode, Neighbor, Neighbors, Packet, Ping, Pong, RequestId, Unverified,
+    self, FindNode, Neighbor, Neighbors, Packet, PacketEndpoint, Ping, Pong, RequestId, Unverified,
     encode, verify,
 };
 use devp2p_core::entropy::Seed;
@@ -353,6 +353,7 @@ impl World {
         let manner = Manner::new(how);
         // Whoever listens asks first, by the clock or without a look at it.
         let asks = how & 0x80 == 0;
+        let held = self.watch.held();
         if asks {
             let drained = self.watch.wake();
             self.act(drained);
@@ -361,8 +362,9 @@ impl World {
         let mut drained = self.watch.incoming(from);
         let accepted = drained.accepted.pop();
         if asks && let Some(accepted) = &accepted {
+            assert!(!wanted || !held, "it wants connections while it is held");
             let fits = match accepted {
-                Ok(_) | Err(IncomingRefusal::Throttled) => wanted,
+                Ok(_) | Err(IncomingRefusal::Throttled) => wanted || held,
                 Err(IncomingRefusal::NetRestrict) => true,
                 Err(_) => !wanted,
             };
@@ -495,7 +497,7 @@ impl World {
     fn datagram(&mut self, tape: &mut Tape<'_>) {
         let number = who(tape.byte());
         let at = place(number);
-        let from = Endpoint::new(at, 30303);
+        let from = PacketEndpoint::new(at, 30303);
         let expiration = self.now().unix.as_secs().saturating_add(20);
         let asked = |kind: u8, back: u8| {
             let mut asked = self.asked.iter().rev().filter(|(_, of, _)| *of == kind);
@@ -503,13 +505,13 @@ impl World {
         };
         let (packet, source) = match tape.choice(5) {
             0 => {
-                let to = Endpoint::new(place(0), 0);
+                let to = PacketEndpoint::new(place(0), 0);
                 let ping = Ping { version: 4, from, to, expiration, enr_sequence: Some(1) };
                 (Packet::Ping(ping), at)
             }
             1 => {
                 let Some((to, _, ping_hash)) = asked(1, tape.byte()) else { return };
-                let to_us = Endpoint::new(place(0), 0);
+                let to_us = PacketEndpoint::new(place(0), 0);
                 (Packet::Pong(Pong { to: to_us, ping_hash, expiration, enr_sequence: None }), to)
             }
             2 => {

@@ -1,68 +1,50 @@
 //! Discovery as the application sees it.
 
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
 use devp2p_core::discv4::{Answer, Command, Event, PingReply, RequestError, RequestId};
-use devp2p_core::driver::discovery::Snapshot;
+use devp2p_core::driver::DiscoverySnapshot;
 use devp2p_core::identity::{Contact, Enode, Record};
 
-use crate::Stopped;
-use crate::adapter::Asked;
+use devp2p_core::node;
 
-/// Running discovery. Clones are the same one.
+use crate::Stopped;
+use crate::adapter::{Asked, Waiting};
+use crate::node::Shared;
+
+/// Running discovery, of a node or alone. Clones are the same one.
 ///
-/// It runs until [`Discovery::stop`], or until the last clone is dropped.
+/// It runs until [`Discovery::stop`], or until the last clone is dropped, and
+/// the last [`Node`](crate::Node) whose discovery it is.
 /// Dropping the future of a request gives the request up.
 ///
 /// Take its [events](Discovery::next_event), or do not: nothing waits for that.
 #[derive(Clone, Debug)]
 pub struct Discovery {
+    address: SocketAddr,
     shared: Arc<Shared>,
     asked: Sender<Asked>,
     given_up: Sender<RequestId>,
     happened: Receiver<Event>,
 }
 
-/// What the handles and their other end have in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) address: SocketAddr,
-    pub(crate) record: Mutex<Arc<Record>>,
-    /// The next request's id. Ids are not used twice.
-    pub(crate) next: AtomicU64,
-    pub(crate) missed: AtomicU64,
-}
-
-impl Shared {
-    pub(crate) fn next_id(&self) -> RequestId {
-        RequestId(self.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    pub(crate) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.record.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn set_record(&self, record: Arc<Record>) {
-        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = record;
-    }
-}
-
 impl Discovery {
     pub(crate) const fn new(
+        address: SocketAddr,
         shared: Arc<Shared>,
         asked: Sender<Asked>,
         given_up: Sender<RequestId>,
         happened: Receiver<Event>,
     ) -> Self {
-        Self { shared, asked, given_up, happened }
+        Self { address, shared, asked, given_up, happened }
     }
 
     /// The UDP address that it is bound to.
-    pub fn address(&self) -> SocketAddr {
-        self.shared.address
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What we say of ourselves at the moment.
@@ -134,14 +116,14 @@ impl Discovery {
     }
 
     /// What discovery looks like now: the table, and what was counted.
-    pub async fn snapshot(&self) -> Result<Snapshot, Stopped> {
+    pub async fn snapshot(&self) -> Result<DiscoverySnapshot, Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;
-        answered.recv().await.map_err(|_| Stopped)
+        answered.recv().await.ok().and_then(|snapshot| snapshot.discovery).ok_or(Stopped)
     }
 
-    /// Answers every request with [`RequestError::Stopped`] and returns when the
-    /// socket is closed and no task or thread is left.
+    /// Stops the node: answers every request with [`RequestError::Stopped`] and
+    /// returns when its sockets are closed and no task or thread is left.
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Stop(answer)).await.map_err(|_| Stopped)?;
@@ -151,25 +133,26 @@ impl Discovery {
     async fn ask(&self, command: Command) -> Result<Answer, RequestError> {
         let id = self.shared.next_id();
         let (answer, answered) = async_channel::bounded(1);
-        let asked = Asked::Command { id, command, answer };
+        let command = node::Command::Discovery(command);
+        let asked = Asked::Command { id, command, waiting: Waiting::Answer(answer) };
         self.asked.send(asked).await.map_err(|_| RequestError::Stopped)?;
         let request = Request { id, answered, given_up: &self.given_up };
         match request.answered.recv().await {
-            Ok(Answer::Failed(error)) => Err(error),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(RequestError::Stopped),
+            Ok(node::Answer::Discovery(Answer::Failed(error))) => Err(error),
+            Ok(node::Answer::Discovery(answer)) => Ok(answer),
+            Ok(_) | Err(_) => Err(RequestError::Stopped),
         }
     }
 }
 
 /// A request under way. When it is dropped before it is answered it is given up.
-struct Request<'a> {
-    id: RequestId,
-    answered: Receiver<Answer>,
-    given_up: &'a Sender<RequestId>,
+pub(crate) struct Request<'a, T> {
+    pub(crate) id: RequestId,
+    pub(crate) answered: Receiver<T>,
+    pub(crate) given_up: &'a Sender<RequestId>,
 }
 
-impl Drop for Request<'_> {
+impl<T> Drop for Request<'_, T> {
     fn drop(&mut self) {
         // Closed first: whoever comes too early to find the request under way
         // sees when taking it that nobody waits for it.

@@ -1,15 +1,13 @@
 //! What happens at a node, on its way to the application.
 //!
 //! To tell of something never waits, so that the order of events is the order
-//! of what happened. To be bounded nevertheless, whoever tells holds on to
-//! whatever the next one like it needs until there is room again.
+//! of what happened. To be bounded nevertheless, the node begins nothing new
+//! while too much waits to be taken.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use devp2p_core::limits;
-use devp2p_core::node::Ends;
-use devp2p_core::session::SessionError;
 use event_listener::Event as WakeUp;
 
 use crate::Event;
@@ -25,8 +23,6 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
-    /// How connections ended, told or not.
-    ends: Ends,
     /// Nothing more will happen.
     over: bool,
     /// Nobody is to wait for room.
@@ -77,11 +73,11 @@ pub(crate) fn events() -> (Events, Happened) {
 
 /// Where an adapter says what happens. When it is dropped nothing more will.
 #[derive(Debug)]
-pub struct Events(Arc<Shared>);
+pub(crate) struct Events(Arc<Shared>);
 
 impl Events {
     /// Says that this happened.
-    pub fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         let mut state = self.0.lock();
         if state.abandoned {
             // Not under the lock: with it goes a handle of a peer.
@@ -93,14 +89,13 @@ impl Events {
         self.0.filled.notify(1);
     }
 
-    /// Counts the end of a connection, dialled or not, admitted or not.
-    pub fn count(&self, error: &SessionError) {
-        self.0.lock().ends.count(error);
+    /// Whether no more than [`limits::NODE_EVENTS`] wait to be taken.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.has_room()
     }
 
-    /// Waits while more than [`limits::NODE_EVENTS`] wait to be taken. Hold a
-    /// place among the pending connections until then.
-    pub async fn room(&self) {
+    /// Waits until it is so.
+    pub(crate) async fn room(&self) {
         loop {
             let listener = self.0.room.listen();
             if self.0.has_room() {
@@ -111,7 +106,7 @@ impl Events {
     }
 
     /// The node is stopping: nobody waits for room any more.
-    pub fn hurry(&self) {
+    pub(crate) fn hurry(&self) {
         self.0.hurry();
     }
 }
@@ -128,10 +123,6 @@ impl Drop for Events {
 pub(crate) struct Happened(Arc<Last>);
 
 impl Happened {
-    pub(crate) fn ends(&self) -> Ends {
-        self.0.0.lock().ends
-    }
-
     /// The next one; `None` when all has been taken and nothing more will happen.
     pub(crate) async fn next(&self) -> Option<Event> {
         let shared = &self.0.0;

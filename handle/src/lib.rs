@@ -25,7 +25,8 @@ mod queue;
 pub mod adapter;
 
 pub use devp2p_core::discv4::{Event as DiscoveryEvent, PingReply, RequestError};
-pub use devp2p_core::driver::discovery::Snapshot;
+pub use devp2p_core::driver::DiscoverySnapshot;
+pub use devp2p_core::node::{ConnectionId, DialFailure, Direction, Limits};
 pub use discovery::Discovery;
-pub use node::{DialError, Direction, Event, Failure, Node, Stopped};
+pub use node::{DialError, Event, Failure, Node, NodeSnapshot, RefusedRequest, Stopped};
 pub use peer::{Channel, Peer, SendError};

@@ -1,43 +1,31 @@
-//! The node as the application sees it.
+//! A node as the application sees it.
 
 use core::fmt;
-use std::sync::Arc;
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use core::net::{Ipv4Addr, SocketAddr};
-
-use async_channel::Sender;
+use async_channel::{Receiver, Sender};
 use devp2p_core::crypto::PublicKey;
-use devp2p_core::identity::Enode;
-use devp2p_core::node::Ends;
+use devp2p_core::discv4::RequestId;
+use devp2p_core::driver::DiscoverySnapshot;
+use devp2p_core::identity::{Contact, Enode, NodeAddress, NodeId, Record, RecordError};
+use devp2p_core::node::{
+    self, Answer, Command, ConnectionId, DialFailure, Direction, Ends, Limits, Snapshot,
+};
 use devp2p_core::session::{Local, SessionError};
 
 use crate::Peer;
-use crate::adapter::Request;
+use crate::adapter::{Asked, Waiting};
+use crate::discovery::{Discovery, Request};
 use crate::events::Happened;
-
-/// Who dialled whom.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Direction {
-    /// The other dialled us.
-    Inbound,
-    /// We dialled the other.
-    Outbound,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        })
-    }
-}
 
 /// What happens at a node.
 ///
-/// Only inbound connections are told of here; who dials gets the answer from
-/// [`Node::dial`] and [`Peer::closed`]. Of one peer all comes in order: it is
-/// connected, disconnected, and only then connected again.
+/// Of connections that the application has asked for by [`Node::dial`] nothing
+/// is told here: it gets the answer from that, and from [`Peer::closed`]. Of one
+/// peer all comes in order: it is connected, disconnected, and only then
+/// connected again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -52,79 +40,218 @@ pub enum Event {
     },
     /// A connection ended before it was admitted.
     Failed(Failure),
+    /// A node that the dial scheduler had chosen could not be dialled.
+    DialFailed {
+        /// Which.
+        contact: Contact,
+        /// Why.
+        failure: DialFailure,
+    },
+    /// The dial scheduler has room for nodes of this source, a position in
+    /// [`Config::candidates`](node::Config::candidates): bring some by
+    /// [`Node::offer`].
+    WantsCandidates(usize),
 }
 
 /// A connection that never became a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Failure {
+    /// Its name, as in logs.
+    pub connection: ConnectionId,
     /// The other end of its socket.
     pub address: SocketAddr,
-    /// Who it was, if it came as far as to prove it.
+    /// Who dialled whom.
+    pub direction: Direction,
+    /// Who it was, if it came as far as to prove it or was dialled.
     pub public_key: Option<PublicKey>,
     /// Why it ended.
     pub error: SessionError,
 }
 
+/// What a node looks like at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NodeSnapshot {
+    /// Peers, dials, and what was counted.
+    pub node: Snapshot,
+    /// Discovery; `None` if there is none.
+    pub discovery: Option<DiscoverySnapshot>,
+}
+
+impl NodeSnapshot {
+    /// What an adapter answers.
+    pub const fn new(node: Snapshot, discovery: Option<DiscoverySnapshot>) -> Self {
+        Self { node, discovery }
+    }
+}
+
+/// What the handles and their other end have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    local: Arc<Local>,
+    tcp: Option<SocketAddr>,
+    record: Mutex<Arc<Record>>,
+    ends: Mutex<Ends>,
+    /// The next request's id. Ids are not used twice.
+    next: AtomicU64,
+    pub(crate) missed: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(local: Arc<Local>, record: Arc<Record>, tcp: Option<SocketAddr>) -> Self {
+        Self {
+            local,
+            tcp,
+            record: Mutex::new(record),
+            ends: Mutex::default(),
+            next: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn record(&self) -> Arc<Record> {
+        Arc::clone(&lock(&self.record))
+    }
+
+    pub(crate) fn set_record(&self, record: Arc<Record>) {
+        *lock(&self.record) = record;
+    }
+
+    pub(crate) fn set_ends(&self, ends: Ends) {
+        *lock(&self.ends) = ends;
+    }
+}
+
+/// Nothing panics while these locks are held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running node. Clones are the same node.
 ///
-/// Take its [`Event`]s: connections wait when nobody does, nothing is dropped.
-/// It runs until [`Node::stop`], or until the last clone is dropped.
+/// Take its [`Event`]s: when nobody does, nothing new begins; nothing is
+/// dropped. It runs until [`Node::stop`], or until the last clone is dropped,
+/// and the last of its [`Discovery`].
 #[derive(Clone, Debug)]
 pub struct Node {
-    local: Arc<Local>,
-    address: Option<SocketAddr>,
-    requests: Sender<Request>,
+    shared: Arc<Shared>,
+    asked: Sender<Asked>,
+    given_up: Sender<RequestId>,
     events: Happened,
+    discovery: Option<Discovery>,
 }
 
 impl Node {
-    pub(crate) fn new(
-        local: Arc<Local>,
-        address: Option<SocketAddr>,
-        requests: Sender<Request>,
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        asked: Sender<Asked>,
+        given_up: Sender<RequestId>,
         events: Happened,
+        discovery: Option<Discovery>,
     ) -> Self {
-        Self { local, address, requests, events }
+        Self { shared, asked, given_up, events, discovery }
     }
 
-    /// What the node says of itself.
+    /// What the node says of itself to its peers.
     pub fn local(&self) -> &Local {
-        &self.local
+        &self.shared.local
     }
 
     /// Where it listens for TCP; `None` if it does not.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        self.shared.tcp
     }
 
-    /// The URL at which others reach it, as far as it knows: its key and the
-    /// address it listens at; 127.0.0.1 if it listens at every address, as geth
-    /// has it. It serves no discovery, so the UDP port is 0.
+    /// What it says of itself to everybody, at the moment.
+    pub fn record(&self) -> Arc<Record> {
+        self.shared.record()
+    }
+
+    /// The URL at which others reach it, as far as it knows: what
+    /// [`Node::record`] says; 127.0.0.1 if it listens at every address and nobody
+    /// has told it better, as geth has it. Without discovery the UDP port is 0.
     pub fn enode(&self) -> Enode {
-        match self.address {
-            Some(address) => {
-                let any = address.ip().is_unspecified();
-                let ip = if any { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
-                Enode::new(*self.local.public(), ip, address.port(), 0)
-            }
-            None => Enode::incomplete(*self.local.public()),
-        }
+        Contact::from_record(self.record()).to_enode()
+    }
+
+    /// Its discovery; `None` if there is none.
+    pub const fn discovery(&self) -> Option<&Discovery> {
+        self.discovery.as_ref()
+    }
+
+    /// The same for one who wants nothing else, so that the node ends with it.
+    pub fn into_discovery(self) -> Option<Discovery> {
+        self.discovery
     }
 
     /// How many connections ended in which way, dialled ones and those that
     /// were never admitted included.
     pub fn ends(&self) -> Ends {
-        self.events.ends()
+        *lock(&self.shared.ends)
     }
 
-    /// Connects to a node: TCP, both handshakes, both admissions.
+    /// Connects to a node now, whatever the dial scheduler thinks of it: TCP,
+    /// both handshakes, both admissions.
     ///
     /// A host name is looked up first. Dropping the future gives the attempt up.
-    pub async fn dial(&self, enode: &Enode) -> Result<Peer, DialError> {
+    pub async fn dial(&self, to: impl Into<NodeAddress>) -> Result<Peer, DialError> {
         let (answer, answered) = async_channel::bounded(1);
-        let request = Request::Dial { enode: enode.clone(), answer };
-        self.requests.send(request).await.map_err(|_| DialError::Stopped)?;
-        answered.recv().await.unwrap_or(Err(DialError::Stopped))
+        let command = Command::Dial(to.into());
+        self.request(command, Waiting::Dial(answer), answered)
+            .await
+            .unwrap_or(Err(DialError::Stopped))
+    }
+
+    /// Keeps a connection to this node: dials it, and again when it is lost. One
+    /// that is known already stays as it is. geth `AddPeer`.
+    pub async fn add_peer(&self, node: impl Into<NodeAddress>) -> Result<(), RefusedRequest> {
+        self.ask(Command::AddPeer(node.into())).await
+    }
+
+    /// Keeps it no more, and disconnects it as "requested". Returns when it is
+    /// gone. geth `RemovePeer`.
+    pub async fn remove_peer(&self, id: NodeId) -> Result<(), RefusedRequest> {
+        self.ask(Command::RemovePeer(id)).await
+    }
+
+    /// Admits this node whatever the limits. geth `AddTrustedPeer`.
+    pub async fn add_trusted(&self, id: NodeId) -> Result<(), RefusedRequest> {
+        self.ask(Command::AddTrusted(id)).await
+    }
+
+    /// Not any more; a connection that is there stays. geth `RemoveTrustedPeer`.
+    pub async fn remove_trusted(&self, id: NodeId) -> Result<(), RefusedRequest> {
+        self.ask(Command::RemoveTrusted(id)).await
+    }
+
+    /// From now on these limits; who is connected stays.
+    pub async fn set_limits(&self, limits: Limits) -> Result<(), RefusedRequest> {
+        self.ask(Command::SetLimits(limits)).await
+    }
+
+    /// From now on the node's record has this entry: `value` is RLP; `None` takes
+    /// it out. The endpoint's own keys are the node's. geth `Protocol.Attributes`.
+    pub async fn set_entry(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), RefusedRequest> {
+        let (key, value) = (key.to_vec(), value.map(<[u8]>::to_vec));
+        self.ask(Command::SetEntry { key, value }).await
+    }
+
+    /// Nodes that a source of its own wants dialled: see [`Event::WantsCandidates`].
+    pub async fn offer(&self, source: usize, nodes: Vec<Contact>) -> Result<(), RefusedRequest> {
+        self.ask(Command::Candidates(source, nodes)).await
+    }
+
+    /// What the node looks like now: its peers, its dials, its table, and all
+    /// that was counted.
+    pub async fn snapshot(&self) -> Result<NodeSnapshot, Stopped> {
+        let (answer, answered) = async_channel::bounded(1);
+        self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;
+        answered.recv().await.map_err(|_| Stopped)
     }
 
     /// The next event; `None` when the node has stopped and all that happened
@@ -138,8 +265,31 @@ impl Node {
     /// of it can be taken afterwards.
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
-        self.requests.send(Request::Stop { answer }).await.map_err(|_| Stopped)?;
+        self.asked.send(Asked::Stop(answer)).await.map_err(|_| Stopped)?;
         answered.recv().await.map_err(|_| Stopped)
+    }
+
+    async fn ask(&self, command: Command) -> Result<(), RefusedRequest> {
+        let (answer, answered) = async_channel::bounded(1);
+        match self.request(command, Waiting::Answer(answer), answered).await {
+            Some(Answer::Done) => Ok(()),
+            Some(Answer::Busy) => Err(RefusedRequest::Busy),
+            Some(Answer::BadRecord(error)) => Err(RefusedRequest::BadRecord(error)),
+            Some(_) | None => Err(RefusedRequest::Stopped),
+        }
+    }
+
+    /// `None` if the node has stopped.
+    async fn request<T>(
+        &self,
+        command: Command,
+        waiting: Waiting,
+        answered: Receiver<T>,
+    ) -> Option<T> {
+        let id = self.shared.next_id();
+        self.asked.send(Asked::Command { id, command, waiting }).await.ok()?;
+        let request = Request { id, answered, given_up: &self.given_up };
+        request.answered.recv().await.ok()
     }
 }
 
@@ -155,28 +305,59 @@ impl fmt::Display for Stopped {
 
 impl core::error::Error for Stopped {}
 
+/// Why a request came to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RefusedRequest {
+    /// There is no room for one more.
+    Busy,
+    /// The node's record cannot be what was asked.
+    BadRecord(RecordError),
+    /// The node has stopped.
+    Stopped,
+}
+
+impl fmt::Display for RefusedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("no room for one more"),
+            Self::BadRecord(error) => write!(f, "node record: {error}"),
+            Self::Stopped => Stopped.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RefusedRequest {}
+
 /// Why a dial made no peer.
-#[derive(Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The URL has no address or name, or no TCP port, to dial.
-    NoEndpoint,
-    /// No address was found for the URL's host name.
-    UnresolvedName(std::io::Error),
     /// No TCP connection came about.
-    Connect(std::io::Error),
+    Failed(DialFailure),
     /// It came about and ended before the peer was admitted.
     Session(SessionError),
     /// The node has stopped.
     Stopped,
 }
 
+impl From<node::DialError> for DialError {
+    fn from(error: node::DialError) -> Self {
+        match error {
+            node::DialError::Failed(failure) => Self::Failed(failure),
+            node::DialError::Session(error) => Self::Session(error),
+            _ => Self::Stopped,
+        }
+    }
+}
+
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoEndpoint => f.write_str("node has no TCP endpoint"),
-            Self::UnresolvedName(error) => write!(f, "cannot resolve host name: {error}"),
-            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Failed(failure) if failure.was_tried() => {
+                write!(f, "cannot connect: {failure}")
+            }
+            Self::Failed(failure) => failure.fmt(f),
             Self::Session(error) => error.fmt(f),
             Self::Stopped => Stopped.fmt(f),
         }
@@ -186,9 +367,9 @@ impl fmt::Display for DialError {
 impl core::error::Error for DialError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::UnresolvedName(error) | Self::Connect(error) => Some(error),
+            Self::Failed(failure) => Some(failure),
             Self::Session(error) => Some(error),
-            Self::NoEndpoint | Self::Stopped => None,
+            Self::Stopped => None,
         }
     }
 }

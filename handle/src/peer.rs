@@ -10,7 +10,7 @@ use devp2p_core::crypto::PublicKey;
 use devp2p_core::error::Misuse;
 use devp2p_core::identity::NodeId;
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
-use devp2p_core::session::SessionError;
+use devp2p_core::session::{Counters, SessionError};
 use event_listener::Event;
 
 use crate::Direction;
@@ -30,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) closing: Event,
     pub(crate) round_trip: Mutex<RoundTrip>,
     pub(crate) round_trips: Event,
+    pub(crate) counters: Mutex<Counters>,
 }
 
 /// The latest round trip, numbered so that everyone who waits for one notices.
@@ -46,6 +47,7 @@ pub(crate) struct Facts {
     pub(crate) node_id: NodeId,
     pub(crate) address: SocketAddr,
     pub(crate) direction: Direction,
+    pub(crate) is_static: bool,
     pub(crate) hello: Hello,
     pub(crate) shared: Arc<Shared>,
     pub(crate) handshake: Duration,
@@ -98,6 +100,16 @@ impl Peer {
     /// Who dialled whom.
     pub fn direction(&self) -> Direction {
         self.inner().facts.direction
+    }
+
+    /// Whether we dialled it as a static node.
+    pub fn is_static(&self) -> bool {
+        self.inner().facts.is_static
+    }
+
+    /// What its connection has counted so far: bytes, messages.
+    pub fn counters(&self) -> Counters {
+        self.inner().counters()
     }
 
     /// What it says of itself. Escape the strings before a terminal sees them.
@@ -175,6 +187,19 @@ impl Peer {
 }
 
 impl Inner {
+    /// It is over. Says it to everyone who waits.
+    pub(crate) fn close(&self, error: SessionError) {
+        let _ = self.closed.set(error);
+        self.outbound.close();
+        self.inbound.iter().for_each(Queue::close);
+        self.closing.notify(usize::MAX);
+        self.round_trips.notify(usize::MAX);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn round_trip(&self) -> RoundTrip {
         *self.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
     }

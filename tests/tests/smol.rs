@@ -3,14 +3,13 @@
 use core::future::Future;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::io;
 use std::sync::Arc;
 use std::thread;
 
 use async_channel::Sender;
 use async_io::{Timer, block_on};
-use devp2p_smol::{Config, DiscoverError, Discovery, DiscoveryConfig, Executor, Node};
-use devp2p_tests::conformance::{DiscoverySetup, Runtime, Setup};
+use devp2p_smol::{Config, Discovery, Executor, Node, StartError};
+use devp2p_tests::conformance::Runtime;
 
 /// An executor with two threads, so that tasks do run beside each other.
 #[derive(Clone)]
@@ -47,21 +46,11 @@ impl Runtime for Smol {
         Self { executor, polls, _running: running }
     }
 
-    fn start(&self, setup: Setup) -> io::Result<Node> {
-        let Setup { local, seed, listen, max_peers } = setup;
-        let mut config = Config::new(local, seed).max_peers(max_peers);
-        if let Some(address) = listen {
-            config = config.listen(address);
-        }
+    fn start(&self, config: Config) -> Result<Node, StartError> {
         devp2p_smol::start(config, &self.executor)
     }
 
-    fn discover(&self, setup: DiscoverySetup) -> Result<Discovery, DiscoverError> {
-        let DiscoverySetup { config, seed, listen, verifiers, node_database } = setup;
-        let mut config = DiscoveryConfig::new(config, seed).listen(listen).verifiers(verifiers);
-        if let Some(directory) = node_database {
-            config = config.node_database(directory);
-        }
+    fn discover(&self, config: Config) -> Result<Discovery, StartError> {
         devp2p_smol::discover(config, &self.executor)
     }
 

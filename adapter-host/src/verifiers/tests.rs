@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    Encoded, Endpoint, EnrRequest, Gate, Kind, Packet, Pong, Sources, encode,
+    Encoded, EnrRequest, Gate, Kind, Packet, PacketEndpoint, Pong, Sources, encode,
 };
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::NodeId;
@@ -76,7 +76,7 @@ fn answers(many: usize) -> Vec<Unverified> {
     let mut gate = Gate::new(&Seed::from_number(1));
     (0..many)
         .map(|number| {
-            let (to, mut ping_hash) = (Endpoint::new(at(STRANGER), 0), [0; 32]);
+            let (to, mut ping_hash) = (PacketEndpoint::new(at(STRANGER), 0), [0; 32]);
             ping_hash[..8].copy_from_slice(&number.to_be_bytes());
             let pong = Pong { to, ping_hash, expiration: 1000, enr_sequence: None };
             let Encoded { bytes, .. } = encode(&Packet::Pong(pong), &key());

@@ -1,4 +1,4 @@
-//! What `db` takes.
+//! The arguments of `db`: the directory of a node database.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! What `discv4` takes.
+//! The arguments of `discv4`: who this node is, whom it begins with, and what each
+//! command does.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -22,6 +23,9 @@ pub(crate) enum Discv4 {
     /// Finds out which nodes there are, and notes in a file which of them answer
     Crawl(Crawl),
     /// Runs a node for discovery alone: a bootnode
+    ///
+    /// It runs until SIGINT or SIGTERM, also when nobody reads any more what it
+    /// prints.
     Listen(Discover),
 }
 

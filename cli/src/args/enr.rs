@@ -1,4 +1,4 @@
-//! What `enrdump` takes.
+//! The arguments of `enrdump`: a record, or a file of it.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What `nodeset` takes.
+//! The arguments of `nodeset`: a file of nodes, and the filters.
 
 use std::path::PathBuf;
 

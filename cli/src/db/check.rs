@@ -1,4 +1,5 @@
-//! `devp2p db check`.
+//! `devp2p db check`: whether a database can be read to its end, and how much is
+//! in it.
 //!
 //! ```text
 //! Sound: 302 entries, 60 nodes among them, in 2 tables and 1 batch of the log.

@@ -1,5 +1,5 @@
 //! `devp2p discv4 listen`: a node for discovery alone, which others can begin
-//! with.
+//! with, whoever reads what it prints.
 
 use std::io;
 use std::sync::Arc;
@@ -36,22 +36,14 @@ struct Host {
 }
 
 impl Host {
-    /// Serves until it is told to stop, or until nobody listens to what it says.
+    /// Serves until it is told to stop. Others need it though nobody reads any
+    /// more what it says: what cannot be written is dropped, and why is known in
+    /// the end.
     async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
         self.lines.say(tidings::listening(&self.record, self.json)).await;
-        let unheard = async { written.end().await };
-        let told = async {
-            until.await;
-            Ok(())
-        };
-        let ended = or(or(unheard, told), async {
-            self.receive().await;
-            Ok(())
-        })
-        .await;
+        or(until, self.receive()).await;
         // Who waits to be told of what happens ends too.
         let _ = zip(self.discovery.stop(), self.receive()).await;
-        ended?;
         drop(self.lines);
         written.end().await
     }

@@ -1,4 +1,5 @@
-//! `devp2p discv4`: what all its commands share.
+//! `devp2p discv4`: the node for discovery that all its commands start, and how
+//! their arguments shape it.
 
 mod ask;
 mod crawl;
@@ -10,17 +11,22 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::entropy::SeedChain;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
-use devp2p_smol::{DiscoverError, Discovery, DiscoveryConfig, Executor, discover, host};
+use devp2p_smol::core::node::Config as NodeConfig;
+use devp2p_smol::{Config, Discovery, Executor, StartError, discover, host};
 use futures_lite::future::or;
 
 use crate::args::{Discover, Discv4, External};
 use crate::failure::{Failure, system};
 use crate::{key, signals};
 
-pub(crate) use node::NodeError;
+pub(crate) use node::{NodeError, bootnodes};
+
+/// A node as the command line names it.
+pub(crate) fn parse_node(text: &str) -> Result<NodeAddress, Failure> {
+    node::parse(text).map_err(Failure::NotANode)
+}
 
 pub(crate) fn run(command: Discv4) -> Result<(), Failure> {
     match command {
@@ -45,12 +51,12 @@ fn start(
     executor: &Arc<Executor<'static>>,
 ) -> Result<Discovery, Failure> {
     let mut seeds = SeedChain::new(host::seed()?);
-    let mut config = Config::new(key(arguments, &mut seeds)?);
+    let mut config = NodeConfig::new(key(arguments, &mut seeds)?);
     let seed = seeds.draw();
-    config.bootnodes = bootnodes.iter().map(NodeAddress::contact).collect();
+    config.bootstrap_nodes = bootnodes.iter().map(NodeAddress::contact).collect();
     config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
     let start = |address: SocketAddr| {
-        let mut config = DiscoveryConfig::new(config.clone(), seed.clone()).listen(address);
+        let mut config = Config::new(config.clone(), seed.clone()).discovery(address);
         if let Some(directory) = &arguments.nodedb {
             config = config.node_database(directory);
         }
@@ -58,22 +64,19 @@ fn start(
     };
     let listen = arguments.addr.unwrap_or(EVERYWHERE);
     match start(listen) {
-        Err(DiscoverError::Listen(_)) if arguments.addr.is_none() => {
-            start(EVERYWHERE_IP4).map_err(failure(arguments, EVERYWHERE_IP4))
+        Err(StartError::Listen(..)) if arguments.addr.is_none() => {
+            start(EVERYWHERE_IP4).map_err(failure(arguments))
         }
-        started => started.map_err(failure(arguments, listen)),
+        started => started.map_err(failure(arguments)),
     }
 }
 
 /// Why it did not start, by cause.
-fn failure(arguments: &Discover, listen: SocketAddr) -> impl FnOnce(DiscoverError) -> Failure {
+fn failure(arguments: &Discover) -> impl FnOnce(StartError) -> Failure {
     let directory = arguments.nodedb.clone().unwrap_or_default();
     move |error| match error {
-        DiscoverError::Listen(error) => Failure::Listen(listen, error),
-        DiscoverError::NodeDatabase(error) => Failure::Store(directory, error),
-        error @ (DiscoverError::Record(_) | DiscoverError::Threads(_) | _) => {
-            Failure::Discover(error)
-        }
+        StartError::NodeDatabase(error) => Failure::Store(directory, error),
+        error => Failure::Start(error),
     }
 }
 
@@ -110,7 +113,7 @@ fn with_discovery(
     arguments: &Discover,
     work: impl AsyncFnOnce(Discovery) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let bootnodes = node::bootnodes(arguments.bootnodes.as_deref())?;
+    let bootnodes = bootnodes(arguments.bootnodes.as_deref())?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
     let discovery = start(arguments, bootnodes, &executor)?;

@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
 }
 
 /// The nodes of a list, or those of mainnet.
-pub(super) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
+pub(crate) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
     let list = list.unwrap_or(MAINNET);
     if list.is_empty() {
         return Ok(Vec::new());

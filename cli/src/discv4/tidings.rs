@@ -1,4 +1,4 @@
-//! The lines of `listen`: for people in columns, for scripts in JSON.
+//! The lines of `discv4 listen`: for people in columns, for scripts in JSON.
 //!
 //! ```text
 //! enode://…@127.0.0.1:30303

@@ -1,4 +1,4 @@
-//! What is printed of a record.
+//! What `enrdump` prints of a record: its entries, line by line.
 //!
 //! ```text
 //! Node ID: a448f24c6d18e575453db13171562b71999873db5b286df957af199ec94617f7

@@ -26,21 +26,24 @@ use std::path::{Path, PathBuf};
 
 use devp2p_smol::core::identity::{NodeAddressError, NodeId, NodeIdError};
 use jiff::Timestamp;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
 
 use super::{Node, NodeSet, time};
 use crate::failure::Failure;
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object that says what is known of a node")]
 struct NodeJson {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "sequence")]
     seq: u64,
     record: String,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "score", skip_serializing_if = "is_zero")]
     score: i64,
     #[serde(default, with = "time")]
     first_response: Option<Timestamp>,
@@ -55,6 +58,37 @@ struct NodeJson {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 const fn is_zero(score: &i64) -> bool {
     *score == 0
+}
+
+fn sequence<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    u64::deserialize(from).map_err(|_| D::Error::custom("\"seq\" is no whole number of 64 bits"))
+}
+
+fn score<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    i64::deserialize(from).map_err(|_| D::Error::custom("\"score\" is no whole number of 64 bits"))
+}
+
+/// The whole file.
+struct NodesJson(BTreeMap<String, NodeJson>);
+
+impl<'de> Deserialize<'de> for NodesJson {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(NodesVisitor)
+    }
+}
+
+struct NodesVisitor;
+
+impl<'de> Visitor<'de> for NodesVisitor {
+    type Value = NodesJson;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object whose keys are node IDs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NodesJson, A::Error> {
+        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(NodesJson)
+    }
 }
 
 /// Why a file holds no set of nodes.
@@ -107,8 +141,7 @@ pub(crate) fn load_or_empty(path: &Path) -> Result<NodeSet, Failure> {
 }
 
 fn parse(text: &[u8]) -> Result<NodeSet, NodesError> {
-    let nodes: BTreeMap<String, NodeJson> =
-        serde_json::from_slice(text).map_err(NodesError::Json)?;
+    let NodesJson(nodes) = serde_json::from_slice(text).map_err(NodesError::Json)?;
     nodes.into_iter().map(|(id, node)| check(&id, node)).collect()
 }
 
@@ -166,9 +199,23 @@ impl NodeJson {
 
 /// Replaces a file, or makes it. When this returns it is on the disk.
 pub(crate) fn save(nodes: &NodeSet, path: &Path) -> Result<(), Failure> {
-    // What a link points to is replaced, not the link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&target, to_json(nodes).as_bytes()).map_err(failed(path))
+    let text = to_json(nodes);
+    target(path).and_then(|target| replace(&target, text.as_bytes())).map_err(failed(path))
+}
+
+/// What a link points to is replaced, not the link, though nothing may be there
+/// yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    loop {
+        match fs::canonicalize(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Links in a circle, or too many of them, are an error of another kind.
+            result => return result,
+        }
+        let Ok(to) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().map(|folder| folder.join(&to)).unwrap_or(to);
+    }
 }
 
 fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
@@ -177,7 +224,8 @@ fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
         Some(_) | None => PathBuf::from("."),
     };
     let mut file = beside(target, &folder)?;
-    file.write_all(text)?;
+    // Through the file itself: an error must not name what is only ours.
+    file.as_file_mut().write_all(text)?;
     file.as_file().sync_all()?;
     file.persist(target)?;
     // The name is on the disk when the folder is.
@@ -188,18 +236,14 @@ fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
 
 /// A new file with the permissions of the one that it replaces, or those that
 /// any new file gets.
-fn beside(target: &Path, folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn beside(target: &Path, folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".nodes-").suffix(".json");
     let permissions: Option<Permissions> = match fs::metadata(target) {
         Ok(found) => Some(found.permissions()),
         Err(_) => None,
     };
-    #[cfg(unix)]
-    let ordinary = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(ordinary);
-    let file = builder.tempfile_in(folder)?;
+    let file = builder.make_in(folder, |path| File::create_new(path))?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }

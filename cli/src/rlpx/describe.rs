@@ -1,4 +1,4 @@
-//! What is said of a peer.
+//! What is said of an RLPx peer: the parts of its hello.
 
 use devp2p_smol::Peer;
 use devp2p_smol::core::identity::PublicKeyHex;

@@ -26,11 +26,12 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     } else {
         Greeting::Offer(LocalCapabilities::default())
     };
-    let (local, seed) = super::identity(&arguments.node, greeting)?;
+    let (mut node, seed) = super::identity(&arguments.node, greeting)?;
+    node.limits.max_peers = arguments.maxpeers;
     let signals = signals::watch().map_err(system("signals"))?;
-    let config = Config::new(local, seed).listen(arguments.addr).max_peers(arguments.maxpeers);
+    let config = Config::new(node, seed).listen(arguments.addr);
     let executor = Arc::new(Executor::new());
-    let node = start(config, &executor).map_err(|error| Failure::Listen(arguments.addr, error))?;
+    let node = start(config, &executor)?;
     let (lines, written) = Lines::start().map_err(system("output thread"))?;
     let host = Host { node, lines, executor: Arc::clone(&executor), json: arguments.node.json };
 
@@ -48,7 +49,8 @@ struct Host {
 }
 
 impl Host {
-    /// Serves until it is told to stop, or until nobody listens to what it says.
+    /// Serves until it is told to stop, or until it has something to say that
+    /// cannot be written: nobody reads it any more.
     async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
         self.lines.say(tidings::listening(&self.node.enode(), self.json)).await;
         let unheard = async { written.end().await.map(|()| None) };
@@ -99,7 +101,7 @@ async fn attend(peer: Peer, lines: Lines, json: bool) {
 }
 
 /// Answers requests for as long as the connection lasts.
-async fn echo(channel: &Channel) {
+pub(crate) async fn echo(channel: &Channel) {
     while let Some(message) = channel.receive().await {
         // A reply to what was never asked means nothing.
         if message.code() != REQUEST {

@@ -1,10 +1,10 @@
-//! `devp2p rlpx`: what all its commands share.
+//! `devp2p rlpx`: who the node of its commands is, and the peer that it dials.
 
 mod describe;
 mod echo;
-mod listen;
+pub(crate) mod listen;
 mod ping;
-mod tidings;
+pub(crate) mod tidings;
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::{Seed, SeedChain};
 use devp2p_smol::core::error::Misuse;
 use devp2p_smol::core::identity::Enode;
+use devp2p_smol::core::node;
 use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::{Greeting, Local};
+use devp2p_smol::core::session::Greeting;
 use devp2p_smol::{Config, Executor, Peer, host, start};
 use futures_lite::future::or;
 
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 use crate::{key, signals};
 
 /// The capability that `listen --echo` serves and `echo` uses.
-const ECHO: &str = "echo";
+pub(crate) const ECHO: &str = "echo";
 
 /// Its message with any payload.
 const REQUEST: u64 = 0;
@@ -39,22 +40,28 @@ pub(crate) fn run(command: Rlpx) -> Result<(), Failure> {
 }
 
 /// The offer of a node that speaks echo.
-fn echo_offer() -> Result<Greeting, Misuse> {
+pub(crate) fn echo_offer() -> Result<Greeting, Misuse> {
     LocalCapabilities::new([LocalCapability::new(ECHO, 1, 2)]).map(Greeting::Offer)
 }
 
-/// What a node says of itself, and the seed of its connections.
-fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(Local, Seed), Failure> {
+/// A node without discovery that dials nobody unasked: who it is, and the seed of
+/// its connections.
+fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(node::Config, Seed), Failure> {
     let mut seeds = SeedChain::new(host::seed()?);
     let key = match &arguments.nodekey {
         Some(file) => key::load(file)?,
         None => SecretKey::generate(&mut seeds.draw().secrets()),
     };
-    Ok((Local::new(key, client_name(), greeting)?, seeds.draw()))
+    let mut config = node::Config::new(key);
+    config.client_name = client_name();
+    config.greeting = greeting;
+    config.discovery = false;
+    config.no_dial = true;
+    Ok((config, seeds.draw()))
 }
 
 /// In the form that everybody uses: name, version, system.
-fn client_name() -> String {
+pub(crate) fn client_name() -> String {
     use std::env::consts::{ARCH, OS};
     format!("devp2p-rs/v{}/{OS}-{ARCH}", env!("CARGO_PKG_VERSION"))
 }
@@ -68,12 +75,11 @@ fn with_peer<T>(
     work: impl AsyncFnOnce(Peer) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let enode: Enode = enode.parse()?;
-    let (local, seed) = identity(arguments, greeting)?;
+    let (config, seed) = identity(arguments, greeting)?;
     let signals = signals::watch().map_err(|error| Failure::System("signals", error))?;
     let executor = Arc::new(Executor::new());
     async_io::block_on(executor.run(async {
-        let node = start(Config::new(local, seed), &executor)
-            .map_err(|error| Failure::System("cannot start", error))?;
+        let node = start(Config::new(config, seed), &executor)?;
         let working = async { work(node.dial(&enode).await?).await };
         let interrupted = async {
             match signals.recv().await {

@@ -1,4 +1,4 @@
-//! The lines of `listen`: for people in columns, for scripts in JSON.
+//! The lines of `rlpx listen`: for people in columns, for scripts in JSON.
 //!
 //! ```text
 //! enode://…@127.0.0.1:30303?discport=0
@@ -78,18 +78,18 @@ impl Who {
 }
 
 /// The node listens.
-pub(super) fn listening(enode: &Enode, json: bool) -> String {
+pub(crate) fn listening(enode: &Enode, json: bool) -> String {
     Tidings::Listening { enode: enode.to_string() }.line(json)
 }
 
 /// A peer was admitted.
-pub(super) fn connected(peer: &Peer, json: bool) -> String {
+pub(crate) fn connected(peer: &Peer, json: bool) -> String {
     let name = peer.hello().client_name.clone();
     Tidings::Connected { who: Who::of(peer), name, caps: describe::capabilities(peer) }.line(json)
 }
 
 /// A peer that had been admitted is gone.
-pub(super) fn disconnected(
+pub(crate) fn disconnected(
     peer: &Peer,
     error: &SessionError,
     after: Duration,
@@ -100,11 +100,11 @@ pub(super) fn disconnected(
 }
 
 /// A connection ended before it was admitted.
-pub(super) fn refused(failure: &Failure, json: bool) -> String {
+pub(crate) fn refused(failure: &Failure, json: bool) -> String {
     let who = Who {
         id: failure.public_key.as_ref().map(NodeId::from),
         remote: failure.address,
-        direction: Direction::Inbound,
+        direction: failure.direction,
     };
     Tidings::Refused { who, cause: Cause::of(&failure.error) }.line(json)
 }

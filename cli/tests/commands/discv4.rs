@@ -419,7 +419,7 @@ fn signals_end_what_goes_on() {
     silent.recv(&mut [0; 1280]).unwrap();
     program.signal("INT");
     let outcome = program.end();
-    let errors = [String::from("devp2p: client quitting")];
+    let errors = [String::from("devp2p: interrupted")];
     assert_eq!((outcome.status, &outcome.errors[..]), (130, &errors[..]));
 }
 
@@ -476,7 +476,7 @@ fn a_crawl_that_is_interrupted_has_saved_what_it_found_and_says_how_it_went_on()
     crawl.signal("TERM");
     let outcome = crawl.end();
     assert_eq!(outcome.status, 143, "{outcome:?}");
-    assert_eq!(outcome.errors.last().unwrap(), "devp2p: client quitting");
+    assert_eq!(outcome.errors.last().unwrap(), "devp2p: interrupted");
     assert!(outcome.output[0].starts_with("1 nodes, 1 of them live: 1 added"), "{outcome:?}");
     assert_eq!(file.answered(), 1);
     assert_eq!(fs::read_dir(&file.folder).unwrap().count(), 1, "nothing is left beside it");
@@ -530,7 +530,8 @@ fn a_crawl_that_cannot_begin_says_why_and_touches_nothing() {
     let bootnode = Node::start("");
     let nowhere = ["discv4", "crawl", "/nowhere/nodes.json", "--addr", "127.0.0.1:0"];
     let outcome = run(&[&nowhere[..], &["--bootnodes", &bootnode.enode, "--json"]].concat());
-    let (by, reason) = error_of(&serde_json::from_str(outcome.output.last().unwrap()).unwrap());
-    assert!(by == "error" && reason.starts_with("/nowhere/nodes.json: No such file"), "{reason}");
+    let error = error_of(&serde_json::from_str(outcome.output.last().unwrap()).unwrap());
+    let reason = "/nowhere/nodes.json: No such file or directory (os error 2)";
+    assert_eq!(error, ("error".into(), reason.into()));
     assert_eq!((outcome.status, outcome.output.len()), (1, 1), "{outcome:?}");
 }

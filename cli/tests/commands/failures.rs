@@ -27,7 +27,7 @@ fn nobody_listens() {
     let key = KeyFile::of('1');
     let url = run(&["key", "to-enode", key.name(), "--tcp", &port]).line();
     let (complaint, (by, reason)) = ping(&url, &[]);
-    assert!(complaint.starts_with("devp2p: cannot connect: Connection refused"), "{complaint}");
+    assert!(complaint.starts_with("devp2p: cannot connect: connection refused"), "{complaint}");
     assert_eq!((by, format!("devp2p: {reason}")), ("error".into(), complaint));
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "all of it is tests")]
 
 mod db;
+mod devnet;
 mod discv4;
 mod enr;
 mod failures;
@@ -13,5 +14,6 @@ mod key;
 mod nodeset;
 mod peers;
 mod rlpx;
+mod run;
 mod signals;
 mod support;

@@ -12,6 +12,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::driver::{Connection, Event as Happened};
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::Enode;
+use devp2p_smol::core::node;
 use devp2p_smol::core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
 use devp2p_smol::core::session::{Command, Greeting, Local, Lost, Session, SessionError};
 use devp2p_smol::host::{Clock, seed};
@@ -39,7 +40,12 @@ impl World {
     /// A listening node that offers echo/1.
     pub(crate) fn node(&self, client_name: &str) -> Node {
         let seed = seed().unwrap();
-        let config = Config::new(local(client_name, &seed), seed);
+        let mut config = node::Config::new(key(&seed));
+        config.client_name = client_name.into();
+        config.greeting = Greeting::Offer(offer());
+        config.discovery = false;
+        config.no_dial = true;
+        let config = Config::new(config, seed);
         let node = start(config.listen("127.0.0.1:0".parse().unwrap()), &self.executor).unwrap();
         // A node stops with its last handle.
         self.nodes.lock().unwrap().push(node.clone());
@@ -48,14 +54,17 @@ impl World {
 
     /// A peer of a program that listens.
     pub(crate) fn dial(&self, enode: &str, client_name: &str) -> Peer {
-        within(self.node(client_name).dial(&enode.parse().unwrap())).unwrap()
+        let enode: Enode = enode.parse().unwrap();
+        within(self.node(client_name).dial(enode)).unwrap()
     }
 }
 
-fn local(client_name: &str, seed: &Seed) -> Local {
-    let key = SecretKey::generate(&mut seed.derive("node key", 0).secrets());
-    let offer = LocalCapabilities::new([LocalCapability::new("echo", 1, 2)]).unwrap();
-    Local::new(key, client_name, Greeting::Offer(offer)).unwrap()
+fn key(seed: &Seed) -> SecretKey {
+    SecretKey::generate(&mut seed.derive("node key", 0).secrets())
+}
+
+fn offer() -> LocalCapabilities {
+    LocalCapabilities::new([LocalCapability::new("echo", 1, 2)]).unwrap()
 }
 
 /// What a future gives, if it does so in time.
@@ -86,7 +95,7 @@ pub(crate) fn rude(reason: DisconnectReason) -> (Enode, thread::JoinHandle<Sessi
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let seed = seed().unwrap();
-    let local = Arc::new(local("rude", &seed));
+    let local = Arc::new(Local::new(key(&seed), "rude", Greeting::Offer(offer())).unwrap());
     let enode = Enode::new(*local.public(), address.ip(), address.port(), 0);
     let serve = move || {
         let (stream, _) = listener.accept().unwrap();

@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, BufReader, ErrorKind, PipeWriter, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use devp2p_smol::core::p2p::DisconnectReason;
 use devp2p_smol::core::session::SessionError;
 
 use crate::peers::{World, visitor, within};
-use crate::support::{Listener, Program, error_of};
+use crate::support::{Listener, PATIENCE, Program, error_of};
 
 const QUITTING: SessionError = SessionError::Remote(DisconnectReason::Quitting);
 
@@ -47,7 +48,7 @@ fn an_echo_that_is_cut_short_tells_its_peer_that_it_quits() {
         let outcome = program.end();
         assert_eq!((outcome.status, outcome.output.len()), (status, 1), "{outcome:?}");
         let error = error_of(&serde_json::from_str(&outcome.output[0]).unwrap());
-        assert_eq!(error, ("local".into(), "client quitting".into()));
+        assert_eq!(error, ("local".into(), "interrupted".into()));
     }
 }
 
@@ -62,14 +63,11 @@ fn a_ping_that_gets_no_answer_can_be_cut_short() {
     let _connection = socket.accept().unwrap();
     program.signal("INT");
     let outcome = program.end();
-    assert_eq!(
-        (outcome.status, &outcome.errors[..]),
-        (130, &["devp2p: client quitting".into()][..])
-    );
+    assert_eq!((outcome.status, &outcome.errors[..]), (130, &["devp2p: interrupted".into()][..]));
 }
 
 #[test]
-fn a_listening_node_ends_when_nobody_reads_what_it_says() {
+fn a_listening_node_ends_when_it_has_something_to_say_that_nobody_reads() {
     let (reader, writer) = std::io::pipe().unwrap();
     let program = listen_into(writer);
     let mut reader = BufReader::new(reader);
@@ -80,6 +78,28 @@ fn a_listening_node_ends_when_nobody_reads_what_it_says() {
     let peer = world.dial(enode.trim(), "x");
     assert_eq!(within(peer.closed()), QUITTING);
     let outcome = program.end();
+    assert_eq!((outcome.status, outcome.errors.len()), (0, 0), "{outcome:?}");
+}
+
+#[test]
+fn a_bootnode_serves_on_when_nobody_reads_what_it_says() {
+    let listen = ["discv4", "listen", "--addr", "127.0.0.1:0", "--bootnodes"];
+    let (reader, writer) = std::io::pipe().unwrap();
+    let bootnode = Program::start_into(&[&listen[..], &[""]].concat(), writer);
+    let mut reader = BufReader::new(reader);
+    let mut enode = String::new();
+    reader.read_line(&mut enode).unwrap();
+    drop(reader);
+    // It has a line to say of each that comes, and gives each its record.
+    for _ in 0..3 {
+        let guest = Program::start(&[&listen[..], &[enode.trim()]].concat());
+        let begun = Instant::now();
+        while !guest.line().starts_with("* ") {
+            assert!(begun.elapsed() < PATIENCE, "the bootnode gave no record");
+        }
+    }
+    bootnode.signal("TERM");
+    let outcome = bootnode.end();
     assert_eq!((outcome.status, outcome.errors.len()), (0, 0), "{outcome:?}");
 }
 

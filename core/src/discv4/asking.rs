@@ -1,4 +1,6 @@
-//! Asking: from a question to a packet, and from an answer to who wanted it.
+//! Asking: the steps of the machine that turn a query (`queries.rs`) into requests
+//! (`requests.rs`), and what came of them into an answer for who wanted it. Those
+//! two only keep the books; this sends.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -6,7 +8,7 @@ use core::net::SocketAddr;
 use super::look_ups::{For, LookUp};
 use super::queries::{Caller, Outcome, Query, Question};
 use super::requests::{Asked, Purpose, Request};
-use super::{Answer, Discovery, Endpoint, EnrRequest, FindNode, Packet, Ping, RequestError};
+use super::{Answer, Discovery, EnrRequest, FindNode, Packet, PacketEndpoint, Ping, RequestError};
 use crate::identity::{Contact, NodeId};
 use crate::kademlia::{Liveness, Lookup};
 use crate::limits;
@@ -33,8 +35,8 @@ impl Discovery {
         let endpoint = record.endpoint();
         let ping = Ping {
             version: Ping::VERSION,
-            from: Endpoint { ip: endpoint.ip, udp: endpoint.udp, tcp: endpoint.tcp },
-            to: Endpoint::new(to, 0),
+            from: PacketEndpoint { ip: endpoint.ip, udp: endpoint.udp, tcp: endpoint.tcp },
+            to: PacketEndpoint::new(to, 0),
             expiration: self.expiration(),
             enr_sequence: Some(record.sequence()),
         };

@@ -1,4 +1,5 @@
-//! What an application asks of discovery, and what it is answered.
+//! What an application asks of discovery, and what it is answered. How that comes
+//! about is `on_command.rs`.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,10 +1,10 @@
 //! The machine: what to say to whom, given what was heard and what time it is.
 //!
 //! ```text
-//!   Datagram ─▶ gate ─▶ Verify        Verified ─▶ packets.rs ─▶ Send
-//!   Command ─▶ commands.rs ─┐
-//!   Timeout ─▶ upkeep.rs ───┼─▶ queries, look-ups ─▶ Send … Answer
-//!   Store ─────────────────-┘
+//!   Datagram ─▶ gate ─▶ Verify        Verified ─▶ on_packet.rs ─▶ Send
+//!   Command ─▶ on_command.rs ─┐
+//!   Timeout ─▶ upkeep.rs ─────┼─▶ queries, look-ups ─▶ Send … Answer
+//!   Store ────────────────────┘
 //! ```
 //!
 //! This file: what it is made of, the three methods, and what all its parts use.
@@ -15,8 +15,8 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::bonds::Bonds;
-use super::commands::Pending;
 use super::look_ups::LookUps;
+use super::on_command::Pending;
 use super::queries::Queries;
 use super::requests::Requests;
 use super::traffic::Traffic;

@@ -11,11 +11,12 @@ use alloc::vec::Vec;
 use crate::error::DecodeError;
 use crate::rlp;
 
-/// Address and ports, as somebody states them. geth `v4wire.Endpoint`.
+/// Address and ports, as somebody states them in a packet; those of a record are
+/// an [`identity::Endpoint`](crate::identity::Endpoint). geth `v4wire.Endpoint`.
 ///
 /// An IPv4-mapped address is read as, and written as, the IPv4 one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Endpoint {
+pub struct PacketEndpoint {
     /// The address, if one is stated. It may be of any sort.
     pub ip: Option<IpAddr>,
     /// The port for discovery, perhaps 0.
@@ -24,7 +25,7 @@ pub struct Endpoint {
     pub tcp: u16,
 }
 
-impl Endpoint {
+impl PacketEndpoint {
     /// The endpoint at this UDP address.
     pub fn new(udp: SocketAddr, tcp: u16) -> Self {
         Self { ip: Some(udp.ip().to_canonical()), udp: udp.port(), tcp }
@@ -73,14 +74,14 @@ mod tests {
 
     use super::*;
 
-    fn read(ip: &[u8], udp: u64, tcp: u64) -> Result<Endpoint, DecodeError> {
+    fn read(ip: &[u8], udp: u64, tcp: u64) -> Result<PacketEndpoint, DecodeError> {
         let mut content = Vec::new();
         rlp::put_string(ip, &mut content);
         rlp::put_uint(udp, &mut content);
         rlp::put_uint(tcp, &mut content);
         let mut list = Vec::new();
         rlp::put_list(&content, &mut list);
-        Endpoint::read(&mut &*list)
+        PacketEndpoint::read(&mut &*list)
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn ports_are_numbers_of_16_bits() {
-        let endpoint = Endpoint { ip: None, udp: 65535, tcp: 0 };
+        let endpoint = PacketEndpoint { ip: None, udp: 65535, tcp: 0 };
         assert_eq!(read(&[], 65535, 0), Ok(endpoint));
         assert_eq!(read(&[], 65536, 0), Err(DecodeError::Overflow));
         assert_eq!(read(&[], 0, 65536), Err(DecodeError::Overflow));
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn an_endpoint_has_three_elements_no_more_no_less() {
         // geth lets packets grow, not the lists within them.
-        let endpoint = |list: &[u8]| Endpoint::read(&mut &*list);
+        let endpoint = |list: &[u8]| PacketEndpoint::read(&mut &*list);
         assert!(endpoint(&[0xC3, 0x80, 0x80, 0x80]).is_ok());
         assert_eq!(endpoint(&[0xC2, 0x80, 0x80]), Err(DecodeError::Truncated));
         assert_eq!(endpoint(&[0xC4, 0x80, 0x80, 0x80, 0x80]), Err(DecodeError::WrongLength));
@@ -118,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_mapped_address_is_sent_as_four_bytes() {
-        let endpoint = Endpoint::new("[::ffff:1.2.3.4]:30303".parse().unwrap(), 7);
-        assert_eq!(endpoint, Endpoint::new("1.2.3.4:30303".parse().unwrap(), 7));
-        let mapped = Endpoint { ip: Some("::ffff:1.2.3.4".parse().unwrap()), ..endpoint };
+        let endpoint = PacketEndpoint::new("[::ffff:1.2.3.4]:30303".parse().unwrap(), 7);
+        assert_eq!(endpoint, PacketEndpoint::new("1.2.3.4:30303".parse().unwrap(), 7));
+        let mapped = PacketEndpoint { ip: Some("::ffff:1.2.3.4".parse().unwrap()), ..endpoint };
         let mut bytes = Vec::new();
         mapped.write(&mut bytes);
         assert_eq!(bytes, [0xC9, 0x84, 1, 2, 3, 4, 0x82, 0x76, 0x5F, 7]);

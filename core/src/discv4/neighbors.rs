@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use alloc::vec::Vec;
 
-use super::{Endpoint, Neighbors};
+use super::{Neighbors, PacketEndpoint};
 use crate::crypto::PublicKey;
 use crate::error::DecodeError;
 use crate::identity::Contact;
@@ -37,7 +37,7 @@ impl Neighbor {
 
     pub(super) fn read(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
         let mut list = rlp::list(bytes)?;
-        let Endpoint { ip, udp, tcp } = Endpoint::read_elements(&mut list)?;
+        let PacketEndpoint { ip, udp, tcp } = PacketEndpoint::read_elements(&mut list)?;
         let public_key = rlp::fixed(&mut list)?;
         if !list.is_empty() {
             return Err(DecodeError::WrongLength);
@@ -47,7 +47,7 @@ impl Neighbor {
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut list = Vec::with_capacity(89);
-        Endpoint { ip: self.ip, udp: self.udp, tcp: self.tcp }.write_elements(&mut list);
+        PacketEndpoint { ip: self.ip, udp: self.udp, tcp: self.tcp }.write_elements(&mut list);
         rlp::put_string(&self.public_key, &mut list);
         rlp::put_list(&list, out);
     }

@@ -1,4 +1,5 @@
-//! The six packets: what they say, not how it is written.
+//! The six packets: what they say, not how it is written (`wire.rs`) nor what it
+//! does (`on_packet.rs`).
 //!
 //! Everything in them is a claim of the sender. Specification: devp2p
 //! `discv4.md` ("Packet Data"), EIP-868.
@@ -7,7 +8,7 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use super::{Endpoint, Neighbor};
+use super::{Neighbor, PacketEndpoint};
 use crate::time::UnixTime;
 
 /// "Are you there, and is it you?"
@@ -16,9 +17,9 @@ pub struct Ping {
     /// Ignored, as EIP-8 asks. Ours is [`Ping::VERSION`].
     pub version: u64,
     /// Where the sender believes to be.
-    pub from: Endpoint,
+    pub from: PacketEndpoint,
     /// Where it sent this to.
-    pub to: Endpoint,
+    pub to: PacketEndpoint,
     /// Unix time in seconds; see [`is_expired`].
     pub expiration: u64,
     /// The sequence number of the sender's record (EIP-868). geth leaves 0 out.
@@ -34,7 +35,7 @@ impl Ping {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pong {
     /// Where the ping came from, as its receiver saw it.
-    pub to: Endpoint,
+    pub to: PacketEndpoint,
     /// The hash of the ping's packet. geth reads a string of any length here;
     /// one of another length could answer nothing.
     pub ping_hash: [u8; 32],

@@ -1,4 +1,6 @@
-//! Queries: questions that need an endpoint proof first.
+//! Queries: the book of questions, from when somebody wants to know until he is
+//! told. Each needs an endpoint proof first, and so may take several requests
+//! (`requests.rs`), sent by `asking.rs`.
 //!
 //! ```text
 //!            ┌──────────────── it knows us ───────────────────┐

@@ -1,4 +1,5 @@
-//! Requests: what we have asked and not been answered.
+//! Requests: the book of packets that `asking.rs` has sent and that await their
+//! answer. Some are steps of a query (`queries.rs`), others are pings of their own.
 //!
 //! An answer counts if it comes from the node that was asked, from the address
 //! that was asked (ports are left out, as in geth), and in time; a pong and an

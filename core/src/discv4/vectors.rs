@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use hex_literal::hex;
 
-use super::{Endpoint, FindNode, Kind, Neighbor, Neighbors, Packet, Ping, decode, encode, wire};
+use super::{
+    FindNode, Kind, Neighbor, Neighbors, Packet, PacketEndpoint, Ping, decode, encode, wire,
+};
 use crate::crypto::{PublicKey, SecretKey, Signature};
 use crate::error::DecodeError;
 
@@ -85,8 +87,8 @@ fn read(datagram: &[u8]) -> Result<Packet, DecodeError> {
 fn ping() -> Ping {
     Ping {
         version: Ping::VERSION,
-        from: Endpoint::new("127.0.0.1:3322".parse().unwrap(), 5544),
-        to: Endpoint::new("[::1]:2222".parse().unwrap(), 3333),
+        from: PacketEndpoint::new("127.0.0.1:3322".parse().unwrap(), 5544),
+        to: PacketEndpoint::new("[::1]:2222".parse().unwrap(), 3333),
         expiration: EXPIRATION,
         enr_sequence: None,
     }

@@ -21,7 +21,8 @@ use bytes::Bytes;
 use sha3::{Digest as _, Keccak256};
 
 use super::{
-    Endpoint, EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors, Packet, Ping, Pong,
+    EnrRequest, EnrResponse, FindNode, Kind, Neighbor, Neighbors, Packet, PacketEndpoint, Ping,
+    Pong,
 };
 use crate::crypto::SecretKey;
 use crate::error::DecodeError;
@@ -142,13 +143,13 @@ pub fn decode(kind: Kind, data: &[u8]) -> Result<Packet, DecodeError> {
     let packet = match kind {
         Kind::Ping => Packet::Ping(Ping {
             version: rlp::uint(bytes)?,
-            from: Endpoint::read(bytes)?,
-            to: Endpoint::read(bytes)?,
+            from: PacketEndpoint::read(bytes)?,
+            to: PacketEndpoint::read(bytes)?,
             expiration: rlp::uint(bytes)?,
             enr_sequence: optional_uint(bytes)?,
         }),
         Kind::Pong => Packet::Pong(Pong {
-            to: Endpoint::read(bytes)?,
+            to: PacketEndpoint::read(bytes)?,
             ping_hash: rlp::fixed(bytes)?,
             expiration: rlp::uint(bytes)?,
             enr_sequence: optional_uint(bytes)?,

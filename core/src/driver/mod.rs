@@ -2,6 +2,9 @@
 //! socket and needs no runtime.
 
 mod connection;
-pub mod discovery;
+mod datagrams;
+pub mod node;
 
 pub use connection::{Connection, Driven, Event};
+pub use datagrams::{Datagrams, SocketFailure};
+pub use node::DiscoverySnapshot;

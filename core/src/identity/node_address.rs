@@ -53,6 +53,24 @@ impl NodeAddress {
     }
 }
 
+impl From<Enode> for NodeAddress {
+    fn from(enode: Enode) -> Self {
+        Self::Enode(enode)
+    }
+}
+
+impl From<&Enode> for NodeAddress {
+    fn from(enode: &Enode) -> Self {
+        Self::Enode(enode.clone())
+    }
+}
+
+impl From<Arc<Record>> for NodeAddress {
+    fn from(record: Arc<Record>) -> Self {
+        Self::Record(record)
+    }
+}
+
 impl FromStr for NodeAddress {
     type Err = NodeAddressError;
 

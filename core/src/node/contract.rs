@@ -81,8 +81,8 @@ pub enum Input<'a> {
     Store(Reply),
     /// The application asks for something.
     Command(RequestId, Command),
-    /// While this is so begin nothing new: the application does not take its
-    /// events.
+    /// While this is so dial nobody and [want](super::Node::wants_incoming) no
+    /// connection: the application does not take its events.
     Hold(bool),
     /// It is the time that was asked for.
     Timeout,

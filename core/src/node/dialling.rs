@@ -58,6 +58,9 @@ impl Node {
     fn dial_failed(&mut self, attempt: &Attempt, failure: DialFailure) {
         self.counts.dials_failed.count(failure);
         match attempt.kind {
+            Kind::Requested(request) if self.stopping.is_some() => {
+                self.answer(request, Answer::Stopped);
+            }
             Kind::Requested(request) => {
                 self.answer(request, Answer::Dialled(Err(DialError::Failed(failure))));
             }
@@ -119,6 +122,7 @@ impl Node {
             request,
             remote: Some((*attempt.contact.public_key(), *attempt.id())),
             state: State::Handshake,
+            told: false,
         };
         self.connections.insert(id, connection);
         self.dial.connected(id);
@@ -150,10 +154,21 @@ impl Node {
         self.dial_failed(&attempt, DialFailure::GivenUp);
     }
 
-    /// The node stops: sessions are told with all others.
+    /// The node stops: sessions are told with all others, and end by themselves.
     pub(super) fn give_up_all(&mut self) {
         for id in self.dial.under_way() {
-            self.give_up(id);
+            if self.dial.attempt(id).is_some_and(|attempt| attempt.stage != Stage::Shaking) {
+                self.give_up(id);
+            }
+        }
+    }
+
+    /// The node has stopped: nothing more comes of sessions that did not end.
+    pub(super) fn forget_all(&mut self) {
+        for id in self.dial.under_way() {
+            if let Some(attempt) = self.dial.take(id) {
+                self.dial_failed(&attempt, DialFailure::GivenUp);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::node::Direction;
 use crate::p2p::DisconnectReason;
-use crate::session::{self, Greeting, Local, SessionError};
+use crate::session::{self, Greeting, Local};
 use crate::time::{Deadline, Instant, Now};
 
 /// A node: see the [room](super).
@@ -58,7 +58,7 @@ pub struct Node {
     pub(super) now: Now,
     pub(super) stopping: Option<Instant>,
     seeds: SeedChain,
-    next_connection: u64,
+    pub(super) next_connection: ConnectionId,
     held: bool,
     stopped: bool,
     pub(super) outputs: VecDeque<Output>,
@@ -84,6 +84,8 @@ pub(super) struct Connection {
     /// Whom we dialled, or who claims to have dialled us.
     pub(super) remote: Option<(PublicKey, NodeId)>,
     pub(super) state: State,
+    /// It has been told to go. Whatever else happens, it is told so once.
+    pub(super) told: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +135,7 @@ impl Node {
             now,
             stopping: None,
             seeds: SeedChain::new(seed.derive("sessions", 0)),
-            next_connection: 0,
+            next_connection: ConnectionId(0),
             held: false,
             stopped: false,
             outputs: VecDeque::new(),
@@ -241,8 +243,8 @@ impl Node {
     }
 
     pub(super) fn next_connection(&mut self) -> ConnectionId {
-        let id = ConnectionId(self.next_connection);
-        self.next_connection += 1;
+        let id = self.next_connection;
+        self.next_connection = ConnectionId(id.0 + 1);
         id
     }
 
@@ -278,7 +280,7 @@ impl Node {
     fn on_incoming(&mut self, address: SocketAddr) {
         let admitted = if self.stopping.is_some() {
             Err(IncomingRefusal::Stopping)
-        } else if self.held || self.leaving >= self.limits.max_pending() {
+        } else if self.leaving >= self.limits.max_pending() {
             Err(IncomingRefusal::TooManyPending)
         } else {
             let (now, slots) = (self.now.mono, self.limits.max_pending());
@@ -311,6 +313,7 @@ impl Node {
             request: None,
             remote: None,
             state: State::Handshake,
+            told: false,
         };
         self.connections.insert(id, connection);
         self.put(Output::Accept { id, seed });
@@ -325,17 +328,7 @@ impl Node {
         }
         self.discover(discv4::Input::Timeout);
         if self.stopping.is_some_and(|at| at <= self.now.mono) {
-            self.leave_behind();
-        }
-    }
-
-    /// Who has not gone in time is waited for no longer.
-    fn leave_behind(&mut self) {
-        self.connections.clear();
-        self.leaving = 0;
-        for peer in self.peers.take_all() {
-            let error = SessionError::Local(DisconnectReason::Quitting);
-            self.tell(Event::Disconnected { peer, error, counters: None });
+            self.abandon_all();
         }
     }
 
@@ -344,7 +337,7 @@ impl Node {
         self.give_up_all();
         let ids: Vec<_> = self.connections.keys().copied().collect();
         for id in ids {
-            self.command(id, session::Command::Disconnect(DisconnectReason::Quitting));
+            self.send_away(id, DisconnectReason::Quitting);
         }
         self.discover(discv4::Input::Stop);
         self.answer_all_stopped();
@@ -354,6 +347,7 @@ impl Node {
     }
 
     fn finish(&mut self) {
+        self.forget_all();
         self.stopped = true;
         self.put(Output::Stopped);
     }

@@ -8,7 +8,8 @@
 //! that was through first, so that both may go. Here the connection dialled by
 //! the node with the greater id takes the place of the other, whichever was
 //! first: both sides keep the same. Only what has been proved counts, which a
-//! connection is when its hello has come.
+//! connection is when its hello has come; and who dials a node that is connected
+//! already is refused by itself.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -20,10 +21,18 @@ use crate::limits;
 /// What a connection is that wants to be admitted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applicant {
+    pub(super) connection: ConnectionId,
     pub(super) id: NodeId,
     pub(super) direction: Direction,
     /// Dialled as a static node.
     pub(super) is_static: bool,
+}
+
+#[derive(Debug)]
+struct Peer {
+    info: Arc<PeerInfo>,
+    /// The first connection that began after this one was admitted.
+    admitted_before: ConnectionId,
 }
 
 /// The peers, and those who become one whatever the limits.
@@ -31,7 +40,7 @@ pub(super) struct Applicant {
 pub(super) struct Peers {
     own: NodeId,
     /// By id, so that no two connections of one node are admitted.
-    peers: BTreeMap<NodeId, Arc<PeerInfo>>,
+    peers: BTreeMap<NodeId, Peer>,
     inbound: usize,
     trusted: BTreeSet<NodeId>,
 }
@@ -51,9 +60,9 @@ impl Peers {
         limits: &Limits,
         no_dial: bool,
     ) -> Result<Option<ConnectionId>, Refusal> {
-        let Applicant { id, direction, is_static } = *applicant;
+        let Applicant { id, direction, is_static, .. } = *applicant;
         let rival = self.peers.get(&id);
-        let replaced = rival.filter(|rival| self.prefers(&id, direction, rival.direction));
+        let replaced = rival.filter(|rival| self.prefers(applicant, rival));
         let is_trusted = self.trusted.contains(&id);
         let peers = self.peers.len() - usize::from(replaced.is_some());
         if !is_trusted && !is_static && peers >= limits.max_peers {
@@ -74,22 +83,30 @@ impl Peers {
         if peers >= limits::PEERS_MAX {
             return Err(Refusal::TooManyPeers);
         }
-        Ok(replaced.map(|rival| rival.connection))
+        Ok(replaced.map(|rival| rival.info.connection))
     }
 
-    /// Whether a connection of this direction takes the place of one of that:
-    /// the one that the node with the greater id has dialled.
-    fn prefers(&self, id: &NodeId, direction: Direction, rival: Direction) -> bool {
-        let preferred = if self.own > *id { Direction::Outbound } else { Direction::Inbound };
-        direction == preferred && rival != preferred
+    /// Whether a connection takes the place of a peer's: the one that the node
+    /// with the greater id has dialled, if it is ours before we knew of the other.
+    fn prefers(&self, applicant: &Applicant, rival: &Peer) -> bool {
+        let ours = self.own > applicant.id;
+        let preferred = if ours { Direction::Outbound } else { Direction::Inbound };
+        applicant.direction == preferred
+            && rival.info.direction != preferred
+            && !(ours && applicant.connection >= rival.admitted_before)
     }
 
-    /// It is admitted. Returns the one whose place it takes.
-    pub(super) fn insert(&mut self, peer: Arc<PeerInfo>) -> Option<Arc<PeerInfo>> {
-        self.inbound += usize::from(peer.direction == Direction::Inbound);
-        let replaced = self.peers.insert(peer.id, peer)?;
-        self.inbound -= usize::from(replaced.direction == Direction::Inbound);
-        Some(replaced)
+    /// It is admitted, before the connection `next` has begun. Returns the one
+    /// whose place it takes.
+    pub(super) fn insert(
+        &mut self,
+        info: Arc<PeerInfo>,
+        next: ConnectionId,
+    ) -> Option<Arc<PeerInfo>> {
+        self.inbound += usize::from(info.direction == Direction::Inbound);
+        let replaced = self.peers.insert(info.id, Peer { info, admitted_before: next })?;
+        self.inbound -= usize::from(replaced.info.direction == Direction::Inbound);
+        Some(replaced.info)
     }
 
     /// A connection is gone; if it was a peer's, which.
@@ -98,20 +115,14 @@ impl Peers {
         id: &NodeId,
         connection: ConnectionId,
     ) -> Option<Arc<PeerInfo>> {
-        self.peers.get(id).filter(|peer| peer.connection == connection)?;
-        let peer = self.peers.remove(id)?;
-        self.inbound -= usize::from(peer.direction == Direction::Inbound);
-        Some(peer)
-    }
-
-    /// All of them are gone.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Arc<PeerInfo>> + use<> {
-        self.inbound = 0;
-        core::mem::take(&mut self.peers).into_values()
+        self.get(id).filter(|peer| peer.connection == connection)?;
+        let Peer { info, .. } = self.peers.remove(id)?;
+        self.inbound -= usize::from(info.direction == Direction::Inbound);
+        Some(info)
     }
 
     pub(super) fn get(&self, id: &NodeId) -> Option<&Arc<PeerInfo>> {
-        self.peers.get(id)
+        self.peers.get(id).map(|peer| &peer.info)
     }
 
     pub(super) fn contains(&self, id: &NodeId) -> bool {
@@ -128,7 +139,7 @@ impl Peers {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<PeerInfo>> {
-        self.peers.values()
+        self.peers.values().map(|peer| &peer.info)
     }
 
     pub(super) fn is_trusted(&self, id: &NodeId) -> bool {

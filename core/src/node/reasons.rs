@@ -100,6 +100,26 @@ pub enum DialFailure {
     TooManyDials,
 }
 
+impl DialFailure {
+    /// Whether a connection was tried at all.
+    pub const fn was_tried(self) -> bool {
+        match self {
+            Self::NoEndpoint
+            | Self::UnresolvedName
+            | Self::NetRestrict
+            | Self::GivenUp
+            | Self::TooManyDials => false,
+            Self::Refused
+            | Self::TimedOut
+            | Self::Unreachable
+            | Self::Reset
+            | Self::Denied
+            | Self::NoResources
+            | Self::Failed => true,
+        }
+    }
+}
+
 /// A reason that is counted under a label.
 pub trait Reason: Copy + fmt::Debug + 'static {
     /// All of them, in the order of [`Reason::index`].

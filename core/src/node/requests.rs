@@ -9,7 +9,6 @@ use crate::discv4::{self, RequestId};
 use crate::identity::{NodeAddress, NodeId, RecordBuilder, RecordError};
 use crate::limits;
 use crate::p2p::DisconnectReason;
-use crate::session;
 
 impl Node {
     pub(super) fn on_command(&mut self, id: RequestId, command: Command) {
@@ -101,7 +100,7 @@ impl Node {
             return self.answer(id, Answer::Busy);
         }
         self.removals.push((connection, id));
-        self.command(connection, session::Command::Disconnect(DisconnectReason::Requested));
+        self.dismiss(connection, DisconnectReason::Requested);
     }
 
     fn set_limits(&mut self, id: RequestId, limits: Limits) {

@@ -20,12 +20,10 @@ impl Node {
         }
     }
 
-    /// The connection, if it is in this state: else the report comes too late, as
-    /// every one does that crosses the word that the node stops.
+    /// The connection, if it is in this state: else the report comes too late.
     fn in_state(&mut self, id: ConnectionId, state: State) -> Option<&mut Connection> {
-        let stops = self.stopping.is_some();
         match self.connections.get_mut(&id) {
-            Some(connection) if connection.state == state && !stops => Some(connection),
+            Some(connection) if connection.state == state => Some(connection),
             Some(_) | None => {
                 self.counts.late_reports = self.counts.late_reports.saturating_add(1);
                 None
@@ -40,7 +38,8 @@ impl Node {
         let remote_id = NodeId::from(&remote);
         connection.remote = Some((remote, remote_id));
         let direction = connection.direction;
-        let applicant = Applicant { id: remote_id, direction, is_static: connection.is_static };
+        let is_static = connection.is_static;
+        let applicant = Applicant { connection: id, id: remote_id, direction, is_static };
         if direction == Direction::Inbound {
             self.incoming.spoke(id);
         }
@@ -49,7 +48,7 @@ impl Node {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.state = State::Hello;
                 }
-                if direction == Direction::Inbound {
+                if direction == Direction::Inbound && self.stopping.is_none() {
                     self.dial.inbound_pending(remote_id, id);
                 }
                 self.command(id, Command::Proceed);
@@ -64,7 +63,7 @@ impl Node {
         let Some(connection) = self.in_state(id, State::Hello) else { return };
         let Some((public_key, remote_id)) = connection.remote else { return };
         let Connection { address, direction, is_static, request, .. } = *connection;
-        let applicant = Applicant { id: remote_id, direction, is_static };
+        let applicant = Applicant { connection: id, id: remote_id, direction, is_static };
         let checked = if shared.is_empty() && !takes_anyone {
             Err(Refusal::UselessPeer)
         } else {
@@ -91,7 +90,7 @@ impl Node {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Admitted;
         }
-        if let Some(replaced) = self.peers.insert(Arc::clone(&peer)) {
+        if let Some(replaced) = self.peers.insert(Arc::clone(&peer), self.next_connection) {
             self.replace(replaced);
         }
         self.incoming.remove(id);
@@ -101,13 +100,14 @@ impl Node {
             Direction::Outbound => &mut self.counts.admitted_outbound,
         };
         *admitted = admitted.saturating_add(1);
-        if let Some(attempt) = self.dial.take(id)
+        let attempt = self.dial.take(id);
+        self.reconsider(&peer.id);
+        self.tell(Event::Connected(Arc::clone(&peer)));
+        if let Some(attempt) = attempt
             && let Kind::Requested(request) = attempt.kind
         {
-            self.answer(request, Answer::Dialled(Ok(Arc::clone(&peer))));
+            self.answer(request, Answer::Dialled(Ok(peer)));
         }
-        self.reconsider(&peer.id);
-        self.tell(Event::Connected(peer));
         self.command(id, Command::Admit);
     }
 
@@ -121,7 +121,7 @@ impl Node {
         let reason = DisconnectReason::AlreadyConnected;
         let error = SessionError::Local(reason);
         self.tell(Event::Disconnected { peer, error, counters: None });
-        self.command(id, Command::Disconnect(reason));
+        self.dismiss(id, reason);
     }
 
     fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
@@ -134,7 +134,7 @@ impl Node {
         self.send_away(id, refusal.reason());
     }
 
-    /// A connection that is not admitted has to go. Its slot is free at once.
+    /// A connection has to go. If it is not admitted its slot is free at once.
     pub(super) fn send_away(&mut self, id: ConnectionId, reason: DisconnectReason) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if matches!(connection.state, State::Handshake | State::Hello) {
@@ -142,7 +142,27 @@ impl Node {
             self.leaving += 1;
         }
         self.release(id);
-        self.command(id, Command::Disconnect(reason));
+        self.dismiss(id, reason);
+    }
+
+    /// Tells a session to go, the first time: it would not listen to a second.
+    pub(super) fn dismiss(&mut self, id: ConnectionId, reason: DisconnectReason) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !core::mem::replace(&mut connection.told, true) {
+            self.command(id, Command::Disconnect(reason));
+        }
+    }
+
+    /// The node has waited for them long enough: it stops without them.
+    pub(super) fn abandon_all(&mut self) {
+        self.leaving = 0;
+        for (id, connection) in core::mem::take(&mut self.connections) {
+            let remote = connection.remote.map(|(_, remote)| remote);
+            if let Some(peer) = remote.and_then(|remote| self.peers.remove(&remote, id)) {
+                let error = SessionError::Local(DisconnectReason::Quitting);
+                self.tell(Event::Disconnected { peer, error, counters: None });
+            }
+        }
     }
 
     /// Frees what is held for a connection that is not admitted yet.

@@ -12,4 +12,5 @@ mod peer;
 mod pressure;
 mod properties;
 mod stories;
+mod threats;
 mod time_limits;

@@ -11,10 +11,16 @@ impl NodeWatch {
         let counts = snapshot.counts;
         assert_eq!(Counted::by(&counts), self.counted, "by the node, and as seen");
         let alive = self.alive().count();
+        let untold = self
+            .connections
+            .iter()
+            .find(|(_, seen)| !seen.told && matches!(seen.stage, Stage::Leaving | Stage::Replaced));
+        assert_eq!(untold.map(|(id, _)| id), None, "it does not know that it has to go");
         if let Some(since) = self.stopping {
             let late = since + limits::STOP_TIMEOUT <= self.latest;
             assert_eq!(self.stopped, alive == 0 || late, "it stops too early, or late");
             assert!(!self.stopped || self.peers.is_empty(), "peers are forgotten");
+            assert!(!self.stopped || self.commands.is_empty(), "{:?} wait", self.commands);
             return;
         }
         assert!(!self.stopped, "nobody has told it to stop");

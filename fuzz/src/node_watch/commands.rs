@@ -42,6 +42,9 @@ impl NodeWatch {
         let removed = self.removals.remove(&id);
         if let Answer::Stopped = answer {
             assert!(self.stopping.is_some(), "it does not stop");
+            // Unless it came too late, it was given up.
+            let is_late = matches!(cause, Cause::Command(of, _) if *of == id);
+            self.counted.failed += u64::from(matches!(command, Command::Dial(_)) && !is_late);
             return;
         }
         match command {

@@ -24,7 +24,7 @@ impl NodeWatch {
         }
         let seen = &self.connections[&id];
         let remote = NodeId::from(&seen.key.expect("it has shown one"));
-        let verdict = |is_static| self.verdict(&remote, seen.direction, is_static);
+        let verdict = |is_static| self.verdict(id, &remote, seen.direction, is_static);
         match seen.kind {
             Kind::Static => vec![verdict(true)],
             Kind::Dynamic | Kind::Requested(_) => vec![verdict(false)],
@@ -32,16 +32,21 @@ impl NodeWatch {
         }
     }
 
-    /// geth's reasons in geth's order, but for who wins when both dial at once.
+    /// geth's reasons in geth's order, but for who wins when both dial at once: who
+    /// has the greater id, by a dial that began before the other was a peer.
     pub(super) fn verdict(
         &self,
+        id: ConnectionId,
         remote: &NodeId,
         direction: Direction,
         is_static: bool,
     ) -> Option<DisconnectReason> {
         let we_win = self.own > *remote;
+        let knew_better = self.last_before.get(remote).is_some_and(|last| id > *last);
         let wins = |rival: &Arc<PeerInfo>| {
-            rival.direction != direction && we_win == (direction == Direction::Outbound)
+            rival.direction != direction
+                && we_win == (direction == Direction::Outbound)
+                && !(we_win && knew_better)
         };
         let rival = self.peers.get(remote);
         let replaces = rival.is_some_and(wins);
@@ -118,7 +123,7 @@ impl NodeWatch {
             self.throttled.get(&ip).is_some_and(|at| now < *at + limits::INBOUND_THROTTLE);
         if self.stopping.is_some() {
             Err(IncomingRefusal::Stopping)
-        } else if self.held || leaving.count() >= self.max_pending() {
+        } else if leaving.count() >= self.max_pending() {
             Err(IncomingRefusal::TooManyPending)
         } else if !self.allows(ip) {
             Err(IncomingRefusal::NetRestrict)

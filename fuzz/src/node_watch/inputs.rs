@@ -129,15 +129,15 @@ impl NodeWatch {
         let mut drained = self.catch_up();
         if self.stopping.is_none() {
             self.stopping = Some(self.latest);
-            let told: Vec<_> = self.alive().collect();
+            let untold = |id: &ConnectionId| !self.connections[id].told;
+            let untold: Vec<_> = self.alive().filter(untold).collect();
             let given = self.give(&Cause::Stop, Input::Stop);
-            for id in told {
-                let is_told = |(to, command): &(ConnectionId, session::Command)| {
-                    *to == id && matches!(command, session::Command::Disconnect(_))
-                };
-                assert!(given.commands.iter().any(is_told), "{id} is not told to go");
+            for id in untold {
+                assert!(self.connections[&id].told, "{id} is not told to go");
             }
-            assert!(self.commands.is_empty(), "{:?} wait for ever", self.commands);
+            let is_dial = |command: &Command| matches!(command, Command::Dial(_));
+            let waits = self.commands.values().find(|command| !is_dial(command));
+            assert!(waits.is_none(), "{waits:?} waits for a node that stops");
             drained.append(given);
         } else {
             drained.append(self.give(&Cause::Stop, Input::Stop));

@@ -87,8 +87,8 @@ pub struct Seen {
     direction: Direction,
     kind: Kind,
     since: Instant,
-    /// It lost its place and has not been told to go yet.
-    untold: bool,
+    /// It has been told to go, which happens once.
+    told: bool,
 }
 
 /// What goes in, as far as it explains what comes out.
@@ -185,6 +185,8 @@ pub struct NodeWatch {
     /// All there ever were.
     pub connections: BTreeMap<ConnectionId, Seen>,
     peers: BTreeMap<NodeId, Arc<PeerInfo>>,
+    /// The last connection that had begun when each was admitted.
+    last_before: BTreeMap<NodeId, ConnectionId>,
     trusted: BTreeSet<NodeId>,
     statics: BTreeMap<NodeId, NodeAddress>,
     once_static: BTreeSet<NodeId>,
@@ -233,6 +235,7 @@ impl NodeWatch {
             net_restrict: config.net_restrict,
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
+            last_before: BTreeMap::new(),
             trusted: config.trusted_nodes.into_iter().collect(),
             once_static: statics.keys().copied().collect(),
             statics,
@@ -271,6 +274,11 @@ impl NodeWatch {
     pub fn waiting(&self) -> usize {
         let ours = |command: &&Command| !matches!(command, Command::Discovery(_));
         self.commands.values().filter(ours).count()
+    }
+
+    /// Whether the application takes no events.
+    pub const fn held(&self) -> bool {
+        self.held
     }
 
     /// Requests that were ever made.

@@ -111,7 +111,7 @@ impl NodeWatch {
             (Direction::Outbound, None) => Stage::Naming,
         };
         let since = self.latest;
-        let seen = Seen { stage, key, address, direction, kind, since, untold: false };
+        let seen = Seen { stage, key, address, direction, kind, since, told: false };
         self.connections.insert(id, seen);
     }
 
@@ -186,6 +186,7 @@ impl NodeWatch {
             session::Command::Ping => panic!("nobody has asked for a ping"),
             session::Command::Disconnect(reason) => reason,
         };
+        assert!(!core::mem::replace(&mut seen.told, true), "{id} is told to go again");
         let stops = matches!(cause, Cause::Stop);
         let cancels = matches!(cause, Cause::Command(_, command)
             if matches!(**command, Command::Cancel(_)));
@@ -216,10 +217,9 @@ impl NodeWatch {
                 assert!(stops || removed && reason == DisconnectReason::Requested);
             }
             Stage::Replaced => {
-                assert!(stops || core::mem::take(&mut seen.untold));
+                assert!(matches!(cause, Cause::Ready(_)), "it was told when it lost its place");
             }
-            Stage::Leaving => assert!(stops, "{reason} to one that goes"),
-            Stage::Naming | Stage::Gone => panic!("{reason} to nobody"),
+            Stage::Naming | Stage::Leaving | Stage::Gone => panic!("{reason} to nobody"),
         }
     }
 
@@ -238,7 +238,7 @@ impl NodeWatch {
                     (Cause::Ready(id), None) => {
                         assert_eq!(error, SessionError::Local(DisconnectReason::AlreadyConnected));
                         assert!(*id != peer.connection && seen.stage == Stage::Admitted);
-                        (seen.stage, seen.untold) = (Stage::Replaced, true);
+                        seen.stage = Stage::Replaced;
                         self.counted.replaced += 1;
                     }
                     // Its session has not ended in time.
@@ -298,6 +298,8 @@ impl NodeWatch {
         self.counted.admitted[usize::from(outbound)] += 1;
         let by_right = self.trusted.contains(&peer.id);
         let (remote, is_static, is_requested) = (peer.id, peer.is_static, peer.is_requested);
+        let last = self.connections.last_key_value().map_or(id, |(last, _)| *last);
+        self.last_before.insert(remote, last);
         let before = self.peers.insert(remote, peer);
         assert!(before.is_none(), "two connections of one node");
         assert!(by_right || is_static || self.peers.len() <= self.limits.max_peers, "too many");

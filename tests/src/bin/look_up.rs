@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::discv4::Config;
 use devp2p_smol::core::identity::{Contact, Enode};
-use devp2p_smol::{Discovery, DiscoveryConfig, Executor, discover, host};
+use devp2p_smol::core::node;
+use devp2p_smol::{Config, Discovery, Executor, discover, host};
 use futures_lite::future::block_on;
 use serde_json::{Value, json};
 
@@ -50,10 +50,11 @@ fn usage() -> ! {
 
 fn start(bootnodes: &str, executor: &Arc<Executor<'static>>) -> Discovery {
     let seed = host::seed().expect("randomness");
-    let mut config = Config::new(SecretKey::generate(&mut seed.derive("node key", 0).secrets()));
+    let key = SecretKey::generate(&mut seed.derive("node key", 0).secrets());
+    let mut config = node::Config::new(key);
     let contact = |url: &str| Contact::from_enode(&url.parse::<Enode>().expect("an enode URL"));
-    config.bootnodes = bootnodes.split(',').map(contact).collect();
-    let config = DiscoveryConfig::new(config, seed).listen((Ipv4Addr::LOCALHOST, 0).into());
+    config.bootstrap_nodes = bootnodes.split(',').map(contact).collect();
+    let config = Config::new(config, seed).discovery((Ipv4Addr::LOCALHOST, 0).into());
     discover(config, executor).expect("a free port")
 }
 

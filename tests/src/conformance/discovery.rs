@@ -12,17 +12,20 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use devp2p_core::crypto::SecretKey;
-use devp2p_core::discv4::{Config, DropReason};
-use devp2p_core::driver::discovery::SocketFailure;
+use devp2p_core::discv4::DropReason;
+use devp2p_core::driver::SocketFailure;
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::Contact;
 use devp2p_core::limits;
-use devp2p_handle::{Discovery, DiscoveryEvent, PingReply, RequestError, Snapshot, Stopped};
-use devp2p_host::DiscoverError;
+use devp2p_core::node;
+use devp2p_handle::{
+    Discovery, DiscoveryEvent, DiscoverySnapshot, PingReply, RequestError, Stopped,
+};
+use devp2p_host::{Config, StartError};
 use futures_lite::future;
 
+use super::Runtime;
 use super::rig::{ANY, ECHO, Rig, noise, unique};
-use super::{DiscoverySetup, Runtime};
 
 /// Within which time discovery must stop: it has nothing to wait for but what
 /// its threads have begun.
@@ -50,7 +53,7 @@ fn silent() -> (UdpSocket, Contact) {
 }
 
 /// Who the table knows.
-fn knows(snapshot: &Snapshot, discovery: &Discovery) -> bool {
+fn knows(snapshot: &DiscoverySnapshot, discovery: &Discovery) -> bool {
     let key = *discovery.record().public_key();
     snapshot.contacts.iter().any(|contact| *contact.public_key() == key)
 }
@@ -61,7 +64,7 @@ impl<R: Runtime> Rig<R> {
         listen: SocketAddr,
         bootnodes: &[&Discovery],
         verifiers: usize,
-    ) -> Result<Discovery, DiscoverError> {
+    ) -> Result<Discovery, StartError> {
         self.discover_with(key(), listen, bootnodes, verifiers, None)
     }
 
@@ -72,19 +75,22 @@ impl<R: Runtime> Rig<R> {
         bootnodes: &[&Discovery],
         verifiers: usize,
         node_database: Option<&Path>,
-    ) -> Result<Discovery, DiscoverError> {
-        let mut config = Config::new(key);
-        config.bootnodes = bootnodes.iter().map(|bootnode| contact(bootnode)).collect();
+    ) -> Result<Discovery, StartError> {
+        let mut config = node::Config::new(key);
+        config.bootstrap_nodes = bootnodes.iter().map(|bootnode| contact(bootnode)).collect();
         let seed = Seed::from_number(unique()).derive("discovery", 0);
-        let node_database = node_database.map(Path::to_owned);
-        self.runtime.discover(DiscoverySetup { config, seed, listen, verifiers, node_database })
+        let config = Config::new(config, seed).discovery(listen).verifiers(verifiers);
+        self.runtime.discover(match node_database {
+            Some(directory) => config.node_database(directory),
+            None => config,
+        })
     }
 
     pub(super) fn discovery(&self, bootnodes: &[&Discovery]) -> Discovery {
         self.discover(ANY, bootnodes, 1).unwrap()
     }
 
-    pub(super) async fn snapshot(&self, discovery: &Discovery) -> Snapshot {
+    pub(super) async fn snapshot(&self, discovery: &Discovery) -> DiscoverySnapshot {
         self.within("snapshot", discovery.snapshot()).await.unwrap()
     }
 
@@ -93,7 +99,7 @@ impl<R: Runtime> Rig<R> {
         &self,
         what: &str,
         discovery: &Discovery,
-        mut condition: impl FnMut(&Snapshot) -> bool,
+        mut condition: impl FnMut(&DiscoverySnapshot) -> bool,
     ) {
         let looking = async {
             while !condition(&discovery.snapshot().await.unwrap()) {
@@ -193,9 +199,18 @@ pub fn a_third_node_is_found_through_the_first<R: Runtime>() {
         let found = rig.within("bob", looking).await;
         assert_eq!(found, Some(bob.address()));
         let ann_there = contact(&ann);
-        let ask = async || carol.find_node(&ann_there, target).await;
-        let neighbours = rig.answer("neighbours", ask).await;
-        assert!(neighbours.iter().any(|node| node.udp_endpoint() == found), "{neighbours:?}");
+        // Named are only those who have answered a ping of the table.
+        let named = async {
+            loop {
+                let ask = async || carol.find_node(&ann_there, target).await;
+                let neighbours = rig.answer("neighbours", ask).await;
+                if neighbours.iter().any(|node| node.udp_endpoint() == found) {
+                    break;
+                }
+                rig.runtime.sleep(Duration::from_millis(5)).await;
+            }
+        };
+        rig.within("bob among the neighbours", named).await;
         let walked = rig.within("random nodes", carol.random_nodes()).await.unwrap();
         assert!(!walked.is_empty());
         let resolved = rig.within("resolve", carol.resolve(&contact(&bob))).await.unwrap();

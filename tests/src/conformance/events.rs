@@ -35,7 +35,7 @@ pub fn no_event_is_lost_when_nobody_takes_them_for_a_while<R: Runtime>() {
     Rig::<R>::run(async |rig| {
         let node = rig.echo_node();
         let sent_away = strangers(node.address().unwrap(), MANY);
-        let enough = limits::NODE_EVENTS + 10;
+        let enough = limits::NODE_EVENTS;
         rig.until("failures", || sent_away.load(Ordering::SeqCst) >= enough).await;
         for _ in 0..MANY {
             rig.failed(&node).await;
@@ -78,8 +78,8 @@ pub fn connections_wait_when_nobody_takes_events<R: Runtime>() {
     Rig::<R>::run(async |rig| {
         let node = rig.echo_node();
         let sent_away = strangers(node.address().unwrap(), MANY);
-        // The last ones that are served hold their place until they are told
-        // of. What comes then is not even accepted: memory is bounded.
+        // What comes when there are too many events is not even accepted: memory
+        // is bounded.
         let most = limits::NODE_EVENTS + limits::PENDING_CONNECTIONS;
         let stands_still = async {
             let mut last = 0;

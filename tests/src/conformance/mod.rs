@@ -35,16 +35,10 @@ pub mod refusals;
 pub mod stopping;
 
 use core::future::Future;
-use core::net::SocketAddr;
 use core::time::Duration;
-use std::io;
-use std::path::PathBuf;
 
-use devp2p_core::discv4;
-use devp2p_core::entropy::Seed;
-use devp2p_core::session::Local;
 use devp2p_handle::{Discovery, Node};
-use devp2p_host::DiscoverError;
+use devp2p_host::{Config, StartError};
 
 pub use alone::alone;
 pub use rig::{LIMIT, Rig};
@@ -56,10 +50,10 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn new() -> Self;
 
     /// Starts a node.
-    fn start(&self, setup: Setup) -> io::Result<Node>;
+    fn start(&self, config: Config) -> Result<Node, StartError>;
 
-    /// Starts discovery.
-    fn discover(&self, setup: DiscoverySetup) -> Result<Discovery, DiscoverError>;
+    /// Starts discovery alone.
+    fn discover(&self, config: Config) -> Result<Discovery, StartError>;
 
     /// Runs a task beside the others.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
@@ -75,27 +69,6 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// A count that grows whenever a task is polled, and only then.
     fn polls(&self) -> u64;
-}
-
-/// How a node is to be run: what all adapters' configurations have.
-#[derive(Debug)]
-pub struct Setup {
-    pub local: Local,
-    pub seed: Seed,
-    pub listen: Option<SocketAddr>,
-    pub max_peers: usize,
-}
-
-/// How discovery is to be run, likewise.
-#[derive(Debug)]
-pub struct DiscoverySetup {
-    pub config: discv4::Config,
-    pub seed: Seed,
-    pub listen: SocketAddr,
-    /// Threads that verify packets; 0 for none.
-    pub verifiers: usize,
-    /// Where the node database is; `None` for none.
-    pub node_database: Option<PathBuf>,
 }
 
 /// Makes a test of each case, run on this [`Runtime`].

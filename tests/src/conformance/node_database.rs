@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::store::{Operation, OperationId, Reply, StoreCounts};
 use devp2p_handle::Discovery;
-use devp2p_host::DiscoverError;
+use devp2p_host::StartError;
 use devp2p_host::store::{Store, StoreError};
 
 use super::Runtime;
@@ -38,7 +38,7 @@ impl Home {
         &self,
         rig: &Rig<R>,
         bootnodes: &[&Discovery],
-    ) -> Result<Discovery, DiscoverError> {
+    ) -> Result<Discovery, StartError> {
         rig.discover_with(self.key.clone(), ANY, bootnodes, 1, Some(&self.path))
     }
 
@@ -109,7 +109,7 @@ pub fn a_node_database_that_somebody_has_is_refused_and_who_has_it_goes_on<R: Ru
         let bob = home.start(&rig, &[]);
         for _ in 0..3 {
             let refused = home.try_start(&rig, &[&ann]).unwrap_err();
-            let locked = matches!(refused, DiscoverError::NodeDatabase(StoreError::Locked));
+            let locked = matches!(refused, StartError::NodeDatabase(StoreError::Locked));
             assert!(locked, "{refused:?}");
         }
         rig.pong(&bob, &contact(&ann)).await;
@@ -126,7 +126,7 @@ pub fn a_node_database_that_cannot_be_made_is_refused<R: Runtime>() {
         fs::create_dir_all(home.path.parent().unwrap()).unwrap();
         fs::write(&home.path, "a file").unwrap();
         let refused = home.try_start(&rig, &[]).unwrap_err();
-        assert!(matches!(refused, DiscoverError::NodeDatabase(StoreError::Io(_))), "{refused:?}");
+        assert!(matches!(refused, StartError::NodeDatabase(StoreError::Io(_))), "{refused:?}");
         assert_eq!(fs::read(&home.path).unwrap(), b"a file");
         rig.no_task_is_left().await;
     });

@@ -8,12 +8,14 @@ use core::time::Duration;
 use bytes::Bytes;
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::entropy::Seed;
+use devp2p_core::node;
 use devp2p_core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
 use devp2p_core::session::{Greeting, Local, SessionError};
 use devp2p_handle::{Channel, DialError, Event, Failure, Node, Peer};
+use devp2p_host::Config;
 use futures_lite::future;
 
-use super::{Runtime, Setup};
+use super::Runtime;
 
 /// How long a case waits for anything at most. Far more than anything takes.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -120,8 +122,14 @@ impl<R: Runtime> Rig<R> {
 
     pub(super) fn start(&self, local: Local, listen: SocketAddr, max_peers: usize) -> Node {
         let seed = Seed::from_number(unique()).derive("node", 0);
-        let setup = Setup { local, seed, listen: Some(listen), max_peers };
-        self.runtime.start(setup).unwrap()
+        let mut config = node::Config::new(local.secret().clone());
+        config.client_name = local.client_name().to_owned();
+        config.greeting = local.greeting().clone();
+        config.limits.max_peers = max_peers;
+        // All places are for whoever dials, and nobody is dialled unasked.
+        config.no_dial = true;
+        config.discovery = false;
+        self.runtime.start(Config::new(config, seed).listen(listen)).unwrap()
     }
 
     /// A node that listens and offers this.

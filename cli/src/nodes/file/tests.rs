@@ -91,6 +91,35 @@ fn a_file_is_replaced_and_keeps_its_permissions_and_links() {
 }
 
 #[test]
+fn a_link_to_what_is_not_there_yet_stays_and_its_target_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    fs::create_dir(place("far")).unwrap();
+    // One link to the next, by a path from its own folder, and then a whole path.
+    symlink("far/second", place("first")).unwrap();
+    symlink(place("nodes.json"), place("far/second")).unwrap();
+    let nodes = parse(GETH.as_bytes()).unwrap();
+    assert!(load_or_empty(&place("first")).unwrap().is_empty());
+    save(&nodes, &place("first")).unwrap();
+    for link in ["first", "far/second"] {
+        assert!(fs::symlink_metadata(place(link)).unwrap().is_symlink(), "{link}");
+    }
+    assert!(fs::symlink_metadata(place("nodes.json")).unwrap().is_file());
+    assert_eq!(load(&place("first")).unwrap(), nodes);
+}
+
+#[test]
+fn links_in_a_circle_are_an_error_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    symlink(&one, &other).unwrap();
+    symlink(&other, &one).unwrap();
+    assert!(matches!(save(&NodeSet::new(), &one), Err(Failure::File(..))));
+    assert!(fs::symlink_metadata(&one).unwrap().is_symlink());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
 fn a_new_file_gets_ordinary_permissions_and_a_missing_one_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let [new, ordinary] = ["nodes.json", "other"].map(|name| folder.path().join(name));
@@ -112,6 +141,35 @@ fn a_file_that_cannot_be_replaced_stays_as_it_was() {
     assert!(matches!(save(&NodeSet::new(), &path), Err(Failure::File(..))));
     assert!(path.is_dir());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_named_as_the_caller_named_it() {
+    let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("missing/nodes.json");
-    assert!(matches!(save(&NodeSet::new(), &nowhere), Err(Failure::File(..))));
+    let failure = save(&NodeSet::new(), &nowhere).unwrap_err().to_string();
+    let reason = io::Error::from_raw_os_error(2);
+    assert_eq!(failure, format!("{}: {reason}", nowhere.display()));
+}
+
+#[test]
+fn a_file_that_says_something_else_is_told_what_was_expected() {
+    const NODE: &str = "expected an object that says what is known of a node at line 1 ";
+    const NODES: &str = "expected an object whose keys are node IDs at line 1 ";
+    for (text, expected) in [
+        (r#"{"12": 13}"#, format!("invalid type: integer `13`, {NODE}")),
+        (r#"{"12": []}"#, format!("invalid type: sequence, {NODE}")),
+        ("[]", format!("invalid type: sequence, {NODES}")),
+    ] {
+        let complaint = complaint(text);
+        assert!(complaint.starts_with(&format!("invalid JSON: {expected}")), "{complaint}");
+    }
+    let wrong = |from: &str, to: &str| complaint(&GETH.replace(from, to));
+    let number = |name: &str| format!("invalid JSON: \"{name}\" is no whole number of 64 bits at ");
+    for value in ["\"1\"", "-1", "1.5", "null", "18446744073709551616"] {
+        let text = wrong("\"seq\": 1", &format!("\"seq\": {value}"));
+        assert!(text.starts_with(&number("seq")), "{text}");
+    }
+    let text = wrong("\"score\": 3", "\"score\": []");
+    assert!(text.starts_with(&number("score")), "{text}");
 }

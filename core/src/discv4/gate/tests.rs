@@ -10,7 +10,7 @@ use super::*;
 use crate::crypto::SecretKey;
 use crate::discv4::vectors::{EXPIRATION, FIND_NODE_WITH_MORE, GOOD, NEIGHBORS_WITH_MORE, key};
 use crate::discv4::{
-    Drops, Endpoint, EnrRequest, EnrResponse, FindNode, Packet, Ping, Pong, encode, verify,
+    Drops, EnrRequest, EnrResponse, FindNode, Packet, PacketEndpoint, Ping, Pong, encode, verify,
 };
 use crate::error::DecodeError;
 use crate::time::UnixTime;
@@ -68,7 +68,7 @@ fn enr_request(expiration: u64) -> Vec<u8> {
 }
 
 fn pong(ping_hash: [u8; 32]) -> Vec<u8> {
-    let to = Endpoint::new(at("1.2.3.4:5"), 0);
+    let to = PacketEndpoint::new(at("1.2.3.4:5"), 0);
     let pong = Pong { to, ping_hash, expiration: EXPIRATION + 1_000_000, enr_sequence: None };
     encode(&Packet::Pong(pong), &key()).bytes.to_vec()
 }
@@ -449,9 +449,9 @@ proptest! {
     fn what_is_sent_is_received(secret in 1..=200_u8, target: [u8; 32], sequence: u64) {
         let key = SecretKey::from_bytes(&[secret; 32]).unwrap();
         let expiration = EXPIRATION + 20;
-        let to = Endpoint::new(at("1.2.3.4:5"), 6);
+        let to = PacketEndpoint::new(at("1.2.3.4:5"), 6);
         let ping = Ping {
-            version: 4, from: Endpoint::default(), to, expiration, enr_sequence: Some(sequence),
+            version: 4, from: PacketEndpoint::default(), to, expiration, enr_sequence: Some(sequence),
         };
         let target = target.repeat(2).try_into().unwrap();
         let find_node = FindNode { target, expiration };

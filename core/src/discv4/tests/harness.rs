@@ -11,8 +11,8 @@ use bytes::Bytes;
 use super::disk::{Disk, Mode};
 use crate::crypto::SecretKey;
 use crate::discv4::{
-    Answer, Command, Config, Discovery, Endpoint, Event, Gate, Input, Kind, Output, Packet, Ping,
-    Pong, RequestId, Sources, encode, verify,
+    Answer, Command, Config, Discovery, Event, Gate, Input, Kind, Output, Packet, PacketEndpoint,
+    Ping, Pong, RequestId, Sources, encode, verify,
 };
 use crate::entropy::Seed;
 use crate::identity::{Contact, NodeId};
@@ -61,8 +61,8 @@ impl Stranger {
     pub(super) fn ping(&self, to: SocketAddr, now: Now) -> Packet {
         Packet::Ping(Ping {
             version: 4,
-            from: Endpoint::new(self.at, 30303),
-            to: Endpoint::new(to, 0),
+            from: PacketEndpoint::new(self.at, 30303),
+            to: PacketEndpoint::new(to, 0),
             expiration: now.unix.as_secs() + 20,
             enr_sequence: None,
         })
@@ -70,7 +70,7 @@ impl Stranger {
 
     pub(super) fn pong(&self, to: SocketAddr, ping_hash: [u8; 32], now: Now) -> Packet {
         Packet::Pong(Pong {
-            to: Endpoint::new(to, 0),
+            to: PacketEndpoint::new(to, 0),
             ping_hash,
             expiration: now.unix.as_secs() + 20,
             enr_sequence: None,

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use super::harness::{Lone, Stranger, address};
 use crate::discv4::{
-    Answer, Command, DropReason, Endpoint, EnrRequest, EnrResponse, FindNode, Input, Kind,
-    Neighbor, Neighbors, Packet, RequestError,
+    Answer, Command, DropReason, EnrRequest, EnrResponse, FindNode, Input, Kind, Neighbor,
+    Neighbors, Packet, PacketEndpoint, RequestError,
 };
 use crate::identity::{Contact, Record, RecordBuilder};
 use crate::limits;
@@ -51,10 +51,10 @@ fn a_first_ping_is_answered_by_exactly_one_pong_and_one_ping() {
         panic!("{said:?}")
     };
     assert_eq!(pong.ping_hash, hash);
-    assert_eq!(pong.to, Endpoint::new(stranger.at, 30303));
+    assert_eq!(pong.to, PacketEndpoint::new(stranger.at, 30303));
     assert_eq!(pong.enr_sequence, Some(lone.look().local_record().sequence()));
-    assert_eq!(ping.to, Endpoint::new(stranger.at, 0));
-    assert_eq!(ping.from, Endpoint::new(lone.at, 30303));
+    assert_eq!(ping.to, PacketEndpoint::new(stranger.at, 0));
+    assert_eq!(ping.from, PacketEndpoint::new(lone.at, 30303));
     assert!(lone.sent.is_empty());
 }
 
@@ -63,8 +63,8 @@ fn a_pong_goes_to_where_the_ping_came_from_whatever_the_ping_claims() {
     let mut lone = lone();
     let stranger = Stranger::new(1);
     let Packet::Ping(mut ping) = stranger.ping(lone.at, lone.now) else { unreachable!() };
-    ping.from = Endpoint::new("192.0.2.0:9".parse().unwrap(), 7);
-    ping.to = Endpoint { ip: Some("::ffff:192.0.2.0".parse().unwrap()), udp: 0, tcp: 0 };
+    ping.from = PacketEndpoint::new("192.0.2.0:9".parse().unwrap(), 7);
+    ping.to = PacketEndpoint { ip: Some("::ffff:192.0.2.0".parse().unwrap()), udp: 0, tcp: 0 };
     lone.hear(&stranger, &Packet::Ping(ping));
     assert_eq!(lone.kinds_to(stranger.at), [Kind::Pong, Kind::Ping]);
     assert!(lone.sent.is_empty(), "nothing goes anywhere else");

@@ -164,8 +164,8 @@ fn ip() -> impl Strategy<Value = Option<IpAddr>> {
 }
 
 prop_compose! {
-    fn endpoint()(ip in ip(), udp: u16, tcp: u16) -> Endpoint {
-        Endpoint { ip, udp, tcp }
+    fn endpoint()(ip in ip(), udp: u16, tcp: u16) -> PacketEndpoint {
+        PacketEndpoint { ip, udp, tcp }
     }
 }
 

@@ -238,7 +238,12 @@ impl DialScheduler {
     }
 
     pub(super) fn add_static(&mut self, address: &NodeAddress, around: &Surroundings<'_>) -> bool {
+        let is_new = self.statics.get(&address.node_id()).is_none();
         let added = self.statics.insert(address);
+        // Later it is the rule that it is not dialled: it is a peer.
+        if is_new && let Err(refusal) = self.check(&address.contact(), around) {
+            self.refusals.count(refusal);
+        }
         self.reconsider(&address.node_id(), around);
         added
     }
@@ -292,6 +297,15 @@ impl DialScheduler {
         let attempts = self.attempts.values().filter_map(|attempt| attempt.deadline).min();
         let deadline = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
         Deadline::sooner(deadline(history, "dial history"), deadline(attempts, "dial"))
+    }
+
+    /// Whether nothing is left of any dial, and nobody is dialling us.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.dialling.is_empty()
+            && self.attempts.is_empty()
+            && self.pending_inbound.is_empty()
+            && self.history.deadline().is_none()
     }
 
     pub(super) fn audit(&self) -> Result<(), &'static str> {

@@ -254,3 +254,34 @@ fn it_is_the_one_dialled_by_the_node_with_the_greater_id() {
     }
     assert!(replaced > 20, "{replaced}: the test does not reach what it is about");
 }
+
+#[test]
+fn who_dials_a_peer_that_it_has_already_is_refused_by_itself_whatever_the_ids() {
+    for number in 1..8 {
+        let mut lone = Lone::new(config());
+        let first = lone.join(number);
+        lone.request(crate::node::Command::Dial(enode(number)));
+        let second = lone.connect(number);
+        let told = lone.authenticated(second, number);
+        assert_eq!(told, sent_away(DisconnectReason::AlreadyConnected));
+        assert_eq!(lone.tidings(), [('+', id(number), first)]);
+    }
+}
+
+#[test]
+fn the_connection_that_gives_way_is_told_so_and_has_gone_for_the_application() {
+    let number = (1..).find(|number| id(*number) > id(0)).unwrap();
+    let mut config = config();
+    config.static_nodes = [enode(number)].into();
+    let mut lone = Lone::new(config);
+    let ours = lone.reach(number);
+    let theirs = lone.incoming(address(number)).unwrap();
+    assert_eq!(lone.authenticated(theirs, number), Command::Proceed);
+    assert_eq!(lone.ready(theirs, number), Command::Admit);
+    assert_eq!(lone.commanded(ours), sent_away(DisconnectReason::AlreadyConnected));
+    let who = id(number);
+    assert_eq!(lone.tidings(), [('+', who, ours), ('-', who, ours), ('+', who, theirs)]);
+    lone.lost(ours);
+    assert!(lone.tidings().is_empty(), "it had gone");
+    assert_eq!(lone.counts().replaced, 1);
+}

@@ -5,9 +5,10 @@ use core::time::Duration;
 
 use alloc::vec::Vec;
 
-use super::harness::*;
+use super::harness::{limits as max_peers, *};
 use crate::identity::{Contact, NetRestrict};
-use crate::node::{Command, Config, DialFailure, DialRefusal, Event, Input};
+use crate::limits;
+use crate::node::{Answer, Command, Config, DialError, DialFailure, DialRefusal, Event, Input};
 
 fn with_candidates() -> Config {
     let mut config = config();
@@ -22,7 +23,7 @@ fn offer(lone: &mut Lone, nodes: impl IntoIterator<Item = Contact>) {
 #[test]
 fn candidates_are_dialled_twice_as_many_as_there_are_places() {
     let mut config = with_candidates();
-    config.limits = limits(9);
+    config.limits = max_peers(9);
     let mut lone = Lone::new(config);
     offer(&mut lone, (1..=20).map(contact));
     assert_eq!(lone.connects.len(), 6, "three places");
@@ -39,7 +40,7 @@ fn candidates_are_dialled_twice_as_many_as_there_are_places() {
 #[test]
 fn no_more_are_dialled_at_once_than_may_be_pending() {
     let mut config = with_candidates();
-    config.limits = limits(1000);
+    config.limits = max_peers(1000);
     let mut lone = Lone::new(config);
     offer(&mut lone, (1..=60).map(contact));
     assert_eq!(lone.connects.len(), 50);
@@ -48,7 +49,7 @@ fn no_more_are_dialled_at_once_than_may_be_pending() {
 #[test]
 fn when_all_places_are_taken_nobody_is_dialled_and_no_source_is_asked() {
     let mut config = with_candidates();
-    config.limits = limits(3);
+    config.limits = max_peers(3);
     let mut lone = Lone::new(config);
     offer(&mut lone, [contact(1)]);
     lone.reach(1);
@@ -62,7 +63,7 @@ fn when_all_places_are_taken_nobody_is_dialled_and_no_source_is_asked() {
 #[test]
 fn static_nodes_come_before_all_others() {
     let mut config = with_candidates();
-    config.limits = limits(3);
+    config.limits = max_peers(3);
     let mut lone = Lone::new(config);
     lone.give(Input::Hold(true));
     for number in 1..=2 {
@@ -90,7 +91,7 @@ fn with_no_dial_only_the_application_dials() {
 #[test]
 fn with_no_room_for_peers_nobody_is_dialled() {
     let mut config = with_candidates();
-    config.limits = limits(0);
+    config.limits = max_peers(0);
     config.static_nodes = [enode(1)].into();
     assert!(Lone::new(config).connects.is_empty());
 }
@@ -246,4 +247,101 @@ fn a_static_node_whose_endpoint_failed_is_sought_by_discovery() {
     let dial = lone.dialled(1).unwrap();
     lone.not_connected(dial, DialFailure::Refused);
     assert_eq!(lone.look().dial.len(), 0, "it was sought less than two minutes ago");
+}
+
+#[test]
+fn what_the_application_dials_takes_no_slot_of_the_scheduler() {
+    let mut config = with_candidates();
+    config.limits = max_peers(3);
+    let mut lone = Lone::new(config);
+    for number in 10..14 {
+        lone.request(Command::Dial(enode(number)));
+    }
+    offer(&mut lone, (1..=3).map(contact));
+    assert!(lone.dialled(1).is_some() && lone.dialled(2).is_some());
+    assert_eq!(lone.dialled(3), None);
+}
+
+#[test]
+fn so_many_dials_may_be_asked_for_at_once_and_no_more() {
+    let mut lone = Lone::new(config());
+    for number in 0..limits::REQUESTED_DIALS as u64 {
+        lone.request(Command::Dial(enode(1 + number)));
+    }
+    assert!(lone.answers.is_empty());
+    let many = DialError::Failed(DialFailure::TooManyDials);
+    let answer = lone.ask(Command::Dial(enode(1000)));
+    assert!(matches!(answer, Answer::Dialled(Err(error)) if error == many));
+    let first = lone.dialled(1).unwrap();
+    lone.not_connected(first, DialFailure::Refused);
+    lone.request(Command::Dial(enode(1000)));
+    assert!(lone.dialled(1000).is_some());
+}
+
+#[test]
+fn when_no_more_nodes_can_be_remembered_no_more_are_dialled() {
+    let mut config = with_candidates();
+    config.limits = max_peers(1000);
+    let mut lone = Lone::new(config);
+    let mut dialled = 0;
+    for batch in 0..70 {
+        offer(&mut lone, (1 + batch * 64..65 + batch * 64).map(contact));
+        while let Some((dial, ..)) = lone.connects.pop() {
+            dialled += 1;
+            lone.not_connected(dial, DialFailure::Refused);
+        }
+    }
+    assert_eq!(dialled, limits::DIAL_HISTORY);
+    lone.wait(35 * SECOND);
+    assert!(!lone.connects.is_empty());
+}
+
+#[test]
+fn there_are_so_many_static_nodes_and_no_more() {
+    let mut config = config();
+    config.no_dial = true;
+    config.static_nodes = (1..=limits::STATIC_NODES as u64).map(enode).collect();
+    let mut lone = Lone::new(config.clone());
+    assert!(matches!(lone.ask(Command::AddPeer(enode(5000))), Answer::Busy));
+    assert!(matches!(lone.ask(Command::AddPeer(enode(1))), Answer::Done), "it is there");
+    lone.ask(Command::RemovePeer(id(1)));
+    assert!(matches!(lone.ask(Command::AddPeer(enode(5000))), Answer::Done));
+    config.static_nodes.push(enode(5000));
+    let seed = crate::entropy::Seed::from_number(1);
+    let error = crate::node::Node::new(config, &seed, START).unwrap_err();
+    assert_eq!(error.field, "StaticNodes");
+}
+
+#[test]
+fn of_a_name_with_many_addresses_the_first_few_are_tried() {
+    let mut lone = Lone::new(config());
+    lone.request(Command::Dial(named(1)));
+    let (name, _) = lone.names.remove(0);
+    let ips: Vec<_> = (1..=10).map(|number| address(number).ip()).collect();
+    lone.names_are(name, &ips);
+    for number in 1..=limits::NAME_ADDRESSES as u64 {
+        let (dial, to, _) = lone.connects.remove(0);
+        assert_eq!(to, address(number));
+        lone.not_connected(dial, DialFailure::Refused);
+    }
+    assert!(lone.connects.is_empty());
+}
+
+#[test]
+fn what_is_said_of_another_stage_of_a_dial_is_late() {
+    let mut lone = Lone::new(config());
+    lone.request(Command::Dial(named(1)));
+    let (name, _) = lone.names.remove(0);
+    lone.not_connected(name, DialFailure::Refused);
+    lone.give(Input::Connected(name, Ok(())));
+    lone.names_are(name, &[address(1).ip()]);
+    let dial = lone.dialled(1).unwrap();
+    lone.names_are(dial, &[address(2).ip()]);
+    lone.give(Input::Connected(dial, Ok(())));
+    lone.not_connected(dial, DialFailure::Refused);
+    assert!(lone.connects.is_empty() && lone.answers.is_empty());
+    assert_eq!(lone.counts().late_reports, 4);
+    lone.authenticated(dial, 1);
+    lone.ready(dial, 1);
+    assert_eq!(lone.peers(), [id(1)]);
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::harness::*;
-use crate::node::{Answer, Command, DialError, DialFailure, Event, IncomingRefusal, Input};
+use crate::node::{Answer, Command, Event, IncomingRefusal, Input, Limits};
 use crate::p2p::DisconnectReason;
 use crate::session::SessionError;
 
@@ -45,8 +45,7 @@ fn a_stop_tells_everyone_waits_for_them_and_is_the_last_output() {
     for connection in [peer, pending] {
         assert_eq!(lone.commanded(connection), sent_away(DisconnectReason::Quitting));
     }
-    let given_up = DialError::Failed(DialFailure::GivenUp);
-    assert!(matches!(lone.answer(asked), Some(Answer::Dialled(Err(error))) if error == given_up));
+    assert!(matches!(lone.answer(asked), Some(Answer::Stopped)));
     assert_eq!(lone.incoming(address(9)), Err(IncomingRefusal::Stopping));
     assert!(matches!(lone.ask(Command::AddPeer(enode(6))), Answer::Stopped));
     lone.closed(pending, SessionError::Local(DisconnectReason::Quitting));
@@ -67,32 +66,51 @@ fn a_stop_waits_five_seconds_for_a_session_that_never_ends() {
 }
 
 #[test]
-fn nobody_is_admitted_any_more_when_the_node_stops() {
-    let mut lone = Lone::new(config());
-    let (greeted, shaking) =
-        (lone.incoming(address(1)).unwrap(), lone.incoming(address(2)).unwrap());
-    lone.authenticated(greeted, 1);
-    lone.give(Input::Stop);
-    lone.commands.clear();
-    // Both had said so before they heard.
-    let ready = crate::node::Report::Ready { hello: hello(&key(1)), shared: shared(true) };
-    lone.give(Input::Session(greeted, ready));
-    lone.give(Input::Session(shaking, crate::node::Report::Authenticated(key(2))));
-    assert!(lone.commands.is_empty() && lone.tidings().is_empty());
-    assert_eq!(lone.counts().late_reports, 2);
-}
-
-#[test]
-fn who_does_not_go_in_time_is_told_of_as_gone() {
+fn whom_a_stop_leaves_behind_has_gone_as_well() {
     let mut lone = Lone::new(config());
     let peer = lone.join(1);
     let refused = lone.incoming(address(2)).unwrap();
-    assert_eq!(lone.authenticated(refused, 0), sent_away(DisconnectReason::SelfConnected));
-    lone.tidings();
+    lone.authenticated(refused, 0);
     lone.give(Input::Stop);
     lone.wait(SECOND * 5);
-    assert!(lone.stopped && lone.peers().is_empty());
-    assert_eq!(lone.tidings(), [('-', id(1), peer)]);
+    assert!(lone.stopped);
+    assert_eq!(lone.tidings(), [('+', id(1), peer), ('-', id(1), peer)]);
+    assert_eq!((lone.look().peers(), lone.look().leaving), (0, 0));
+}
+
+#[test]
+fn a_node_that_stops_admits_nobody_any_more() {
+    let mut lone = Lone::new(config());
+    let (first, second) = (lone.incoming(address(1)).unwrap(), lone.incoming(address(2)).unwrap());
+    lone.authenticated(second, 2);
+    lone.give(Input::Stop);
+    lone.commands.clear();
+    // They spoke before they heard.
+    lone.give(Input::Session(first, crate::node::Report::Authenticated(key(1))));
+    let report = crate::node::Report::Ready { hello: hello(&key(2)), shared: shared(true) };
+    lone.give(Input::Session(second, report));
+    assert!(lone.commands.is_empty() && lone.tidings().is_empty());
+    lone.lost(first);
+    lone.lost(second);
+    assert!(lone.stopped);
+}
+
+#[test]
+fn a_session_is_told_to_go_once() {
+    let mut lone = Lone::new(config());
+    let (peer, refused) = (lone.join(1), lone.incoming(address(2)).unwrap());
+    lone.request(Command::Dial(enode(3)));
+    let dialled = lone.connect(3);
+    lone.authenticated(refused, 0);
+    lone.request(Command::RemovePeer(id(1)));
+    assert_eq!(lone.commanded(peer), sent_away(DisconnectReason::Requested));
+    lone.request(Command::RemovePeer(id(1)));
+    lone.give(Input::Stop);
+    assert_eq!(lone.commands, [(dialled, sent_away(DisconnectReason::Quitting))]);
+    for connection in [peer, refused, dialled] {
+        lone.lost(connection);
+    }
+    assert_eq!(lone.answers.len(), 3);
 }
 
 #[test]
@@ -108,6 +126,16 @@ fn peers_that_come_and_go_leave_nothing_behind() {
     assert!(node.connections.is_empty() && node.peers.len() == 0);
     assert_eq!(node.incoming.len(), 0);
     assert_eq!(node.dial.len(), 0);
+}
+
+#[test]
+fn what_one_busy_turn_needed_is_not_held_for_ever() {
+    let mut config = config();
+    config.limits = Limits { max_peers: 1000, max_pending_peers: 1000, dial_ratio: 1 };
+    config.static_nodes = (1..=300).map(enode).collect();
+    let lone = Lone::new(config);
+    assert_eq!(lone.connects.len(), 300);
+    assert!(lone.look().outputs.capacity() < 100);
 }
 
 #[test]

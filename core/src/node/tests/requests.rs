@@ -153,3 +153,27 @@ fn without_discovery_nothing_is_asked_of_it() {
     let command = Command::Discovery(crate::discv4::Command::RandomNodes);
     assert!(matches!(lone.ask(command), Answer::NoDiscovery));
 }
+
+#[test]
+fn so_many_requests_to_remove_a_peer_may_wait_and_no_more() {
+    let mut lone = Lone::new(config());
+    let peer = lone.join(1);
+    for _ in 0..crate::limits::PENDING_NODE_REQUESTS {
+        lone.request(Command::RemovePeer(id(1)));
+    }
+    assert!(lone.answers.is_empty());
+    assert!(matches!(lone.ask(Command::RemovePeer(id(1))), Answer::Busy));
+    lone.lost(peer);
+    assert_eq!(lone.answers.len(), crate::limits::PENDING_NODE_REQUESTS);
+}
+
+#[test]
+fn limits_that_change_at_run_time_keep_to_what_a_configuration_may_ask_for() {
+    let mut lone = Lone::new(config());
+    let limits =
+        crate::node::Limits { max_peers: usize::MAX, max_pending_peers: usize::MAX, dial_ratio: 0 };
+    lone.ask(Command::SetLimits(limits));
+    let node = lone.look();
+    assert_eq!(node.limits.max_peers, crate::limits::PEERS_MAX);
+    assert_eq!(node.limits.max_pending_peers, crate::limits::PENDING_CONNECTIONS_MAX);
+}

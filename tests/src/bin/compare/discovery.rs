@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::discv4::{
-    DropReason, Endpoint, FindNode, Gate, Kind, Neighbor, Neighbors, Packet, Ping, Sources, encode,
-    verify,
+    DropReason, FindNode, Gate, Kind, Neighbor, Neighbors, Packet, PacketEndpoint, Ping, Sources,
+    encode, verify,
 };
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, NodeId};
@@ -36,8 +36,8 @@ fn ping(number: u16) -> Packet {
     let at = |last| SocketAddr::from(([10, 0, 0, last], 30303));
     Packet::Ping(Ping {
         version: 4,
-        from: Endpoint::new(at(2), 30303),
-        to: Endpoint::new(at(1), number),
+        from: PacketEndpoint::new(at(2), 30303),
+        to: PacketEndpoint::new(at(1), number),
         expiration: NOW.unix.as_secs() + 60,
         enr_sequence: Some(1),
     })

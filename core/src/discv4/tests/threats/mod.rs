@@ -12,7 +12,7 @@ use core::net::SocketAddr;
 
 use super::harness::{Lone, Stranger, World, address};
 use super::packets::{asking, dropped, enr_request, find, lone, neighbor, neighbors};
-use crate::discv4::{Answer, Command, DropReason, Endpoint, Kind, Neighbor, Packet};
+use crate::discv4::{Answer, Command, DropReason, Kind, Neighbor, Packet, PacketEndpoint};
 
 /// How many datagrams, and bytes, were sent to an address; forgets all that was
 /// sent.

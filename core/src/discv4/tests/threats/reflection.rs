@@ -17,7 +17,7 @@ use crate::store::Reply;
 /// A ping that says as little as a ping can.
 fn shortest_ping(stranger: &Stranger, lone: &Lone) -> Packet {
     let Packet::Ping(mut ping) = stranger.ping(lone.at, lone.now) else { unreachable!() };
-    (ping.version, ping.from, ping.to) = (0, Endpoint::default(), Endpoint::default());
+    (ping.version, ping.from, ping.to) = (0, PacketEndpoint::default(), PacketEndpoint::default());
     Packet::Ping(ping)
 }
 

@@ -1,4 +1,5 @@
-//! What a packet does. Each came through the gate and names its true sender.
+//! What a packet does to the machine, where `packet.rs` is what it says. Each
+//! came through the gate and names its true sender.
 
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
@@ -7,7 +8,7 @@ use super::bonds::Bond;
 use super::queries::Outcome;
 use super::requests::{Asked, Purpose, Request};
 use super::{
-    Answer, Discovery, DropReason, Endpoint, EnrResponse, FindNode, Neighbors, Packet, Ping,
+    Answer, Discovery, DropReason, EnrResponse, FindNode, Neighbors, Packet, PacketEndpoint, Ping,
     PingReply, Pong, RequestError, Verified, split_neighbors,
 };
 use crate::crypto::PublicKey;
@@ -58,7 +59,7 @@ impl Discovery {
     /// is pinged in turn, and enters the table when it has.
     fn on_ping(&mut self, from: &Sender, ping: &Ping, hash: [u8; 32]) -> Result<(), DropReason> {
         let pong = Pong {
-            to: Endpoint::new(from.source, ping.from.tcp),
+            to: PacketEndpoint::new(from.source, ping.from.tcp),
             ping_hash: hash,
             expiration: self.expiration(),
             enr_sequence: Some(self.local_record().sequence()),
@@ -137,7 +138,7 @@ impl Discovery {
 
     /// Who proved its endpoint may say what it sees of ours. geth believes
     /// anyone's pings.
-    fn state_endpoint(&mut self, from: &Sender, seen: Endpoint) {
+    fn state_endpoint(&mut self, from: &Sender, seen: PacketEndpoint) {
         if let Some(ip) = seen.ip {
             let seen = SocketAddr::new(ip, seen.udp);
             let changed = self.local.add_statement(self.now.mono, from.ip(), seen);

@@ -1,13 +1,12 @@
-use alloc::string::ToString as _;
-use core::net::Ipv6Addr;
-
 use super::*;
 use crate::crypto::SecretKey;
-use crate::discv4::verify;
+use crate::discv4::{self, verify};
+use crate::limits;
 use crate::machine::Checked;
 use crate::time::{Instant, UnixTime};
+use alloc::string::ToString as _;
 
-type Watched = Discovery<Checked<discv4::Discovery>>;
+type Watched = Node<Checked<node::Node>>;
 
 fn key(number: u64) -> SecretKey {
     SecretKey::generate(&mut Seed::from_number(number).derive("key", 0).secrets())
@@ -21,9 +20,11 @@ fn at(millis: u64) -> Now {
 fn discovery(number: u64, bound: &str) -> Watched {
     let bound: SocketAddr = bound.parse().unwrap();
     let mut config = Config::new(key(number));
-    fall_back(&mut config.endpoints, bound);
-    let machine = discv4::Discovery::new(config, &Seed::from_number(number), at(0)).unwrap();
-    let mut discovery = Discovery::new(Checked::new(machine), bound.is_ipv6());
+    fall_back_to(&mut config.endpoints, bound.ip());
+    config.endpoints.fallback_udp = bound.port();
+    config.no_dial = true;
+    let machine = node::Node::new(config, &Seed::from_number(number), at(0)).unwrap();
+    let mut discovery = Node::new(Checked::new(machine), bound.is_ipv6());
     while discovery.poll_event().is_some() {}
     discovery
 }
@@ -66,7 +67,11 @@ fn contact(number: u64, at: &str) -> Contact {
 fn two_of_them_ping_each_other() {
     let (ann, bob) = ("127.0.0.1:1111", "127.0.0.1:2222");
     let mut pair = [(discovery(1, ann), ann), (discovery(2, bob), bob)];
-    pair[0].0.command(at(1), RequestId(7), Command::Ping(contact(2, bob)));
+    pair[0].0.command(
+        at(1),
+        RequestId(7),
+        Command::Discovery(discv4::Command::Ping(contact(2, bob))),
+    );
     let mut answer = None;
     for turn in 0..6 {
         let [(first, address), (second, _)] = &mut pair;
@@ -82,18 +87,22 @@ fn two_of_them_ping_each_other() {
         }
         pair.swap(0, 1);
     }
-    assert!(matches!(answer, Some(Answer::Pong(_))), "{answer:?}");
+    assert!(matches!(answer, Some(Answer::Discovery(discv4::Answer::Pong(_)))), "{answer:?}");
     for (discovery, _) in &pair {
-        let datagrams = discovery.snapshot().datagrams;
+        let datagrams = discovery.discovery_snapshot().unwrap().datagrams;
         assert!(datagrams.sent >= 2 && datagrams.received >= 2, "{datagrams:?}");
-        assert_eq!(discovery.snapshot().drops.total(), 0);
+        assert_eq!(discovery.discovery_snapshot().unwrap().drops.total(), 0);
     }
 }
 
 #[test]
 fn a_socket_of_ipv6_gets_mapped_addresses_and_the_machine_the_plain_ones() {
     let mut discovery = discovery(1, "[::]:1111");
-    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "127.0.0.1:2222")));
+    discovery.command(
+        at(1),
+        RequestId(1),
+        Command::Discovery(discv4::Command::Ping(contact(2, "127.0.0.1:2222"))),
+    );
     execute(&mut discovery, at(1));
     let ping = sends(&mut discovery).remove(0);
     assert_eq!(ping.0, "[::ffff:127.0.0.1]:2222".parse().unwrap());
@@ -106,21 +115,23 @@ fn a_socket_of_ipv6_gets_mapped_addresses_and_the_machine_the_plain_ones() {
         discovery.datagram(at(3), ping.0, &datagram);
         events.append(&mut execute(&mut discovery, at(3)));
     }
-    let pong = |event: &Event| matches!(event, Event::Answer(RequestId(1), Answer::Pong(_)));
+    let pong = |event: &Event| {
+        matches!(event, Event::Answer(RequestId(1), Answer::Discovery(discv4::Answer::Pong(_))))
+    };
     assert!(events.iter().any(pong), "{events:?}");
-    assert_eq!(unmapped(ping.0), "127.0.0.1:2222".parse().unwrap());
-    let plain = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 5);
-    assert_eq!(unmapped(plain), plain);
-    assert_eq!(discovery.mapped(plain), plain);
 }
 
 #[test]
 fn a_socket_of_ipv4_does_not_try_ipv6() {
     let mut discovery = discovery(1, "127.0.0.1:1111");
-    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "[::1]:2222")));
+    discovery.command(
+        at(1),
+        RequestId(1),
+        Command::Discovery(discv4::Command::Ping(contact(2, "[::1]:2222"))),
+    );
     execute(&mut discovery, at(1));
     assert!(!discovery.wants_send());
-    let datagrams = discovery.snapshot().datagrams;
+    let datagrams = discovery.discovery_snapshot().unwrap().datagrams;
     assert_eq!(datagrams.send_failures(SocketFailure::Unreachable), 1);
 }
 
@@ -130,16 +141,23 @@ fn what_the_socket_does_not_take_in_time_is_dropped_and_counted() {
     let many = limits::UNSENT_DATAGRAMS as u64 + 10;
     for number in 0..many {
         let contact = contact(2 + number, "127.0.0.1:2222");
-        discovery.command(at(1), RequestId(number), Command::Ping(contact));
+        discovery.command(
+            at(1),
+            RequestId(number),
+            Command::Discovery(discv4::Command::Ping(contact)),
+        );
         execute(&mut discovery, at(1));
     }
-    assert_eq!(discovery.snapshot().datagrams.unsent, 10);
+    assert_eq!(discovery.discovery_snapshot().unwrap().datagrams.unsent, 10);
     discovery.not_sent(SocketFailure::TooLarge);
-    let datagrams = discovery.snapshot().datagrams;
+    let datagrams = discovery.discovery_snapshot().unwrap().datagrams;
     assert_eq!(datagrams.send_failures(SocketFailure::TooLarge), 1);
     assert_eq!(sends(&mut discovery).len(), limits::UNSENT_DATAGRAMS - 1);
     discovery.not_sent(SocketFailure::Other);
-    assert_eq!(discovery.snapshot().datagrams.send_failures(SocketFailure::Other), 0);
+    assert_eq!(
+        discovery.discovery_snapshot().unwrap().datagrams.send_failures(SocketFailure::Other),
+        0
+    );
 }
 
 #[test]
@@ -147,15 +165,16 @@ fn a_datagram_that_is_too_long_is_counted_as_such() {
     let mut discovery = discovery(1, "127.0.0.1:1111");
     discovery.datagram(at(1), "127.0.0.1:2".parse().unwrap(), &[0; limits::DATAGRAM + 1]);
     assert!(execute(&mut discovery, at(1)).is_empty());
-    assert_eq!(discovery.snapshot().drops.of(DropReason::TooLong), 1);
+    assert_eq!(discovery.discovery_snapshot().unwrap().drops.of(DropReason::TooLong), 1);
 }
 
 #[test]
 fn what_the_store_has_no_room_for_has_failed_once_the_machine_is_drained() {
     let mut config = Config::new(key(1));
     config.store = true;
-    let machine = discv4::Discovery::new(config, &Seed::from_number(1), at(0)).unwrap();
-    let mut discovery = Discovery::new(Checked::new(machine), false);
+    config.no_dial = true;
+    let machine = node::Node::new(config, &Seed::from_number(1), at(0)).unwrap();
+    let mut discovery = Node::new(Checked::new(machine), false);
     let Some(Event::Store(open, Operation::Open { .. })) = discovery.poll_event() else {
         panic!("it begins with the store")
     };
@@ -169,8 +188,10 @@ fn what_the_store_has_no_room_for_has_failed_once_the_machine_is_drained() {
                 refused += 1;
                 discovery.not_stored(at(1), id);
             }
-            Event::Happened(event) => ready |= event == discv4::Event::Ready,
-            Event::Verify(_) | Event::Answer(..) => panic!("{event:?}"),
+            Event::Happened(node::Event::Discovery(event)) => {
+                ready |= event == discv4::Event::Ready
+            }
+            other => panic!("{other:?}"),
         }
     }
     // The number of our record, seeds: none of it holds anything up.
@@ -183,12 +204,16 @@ fn what_the_store_has_no_room_for_has_failed_once_the_machine_is_drained() {
 #[test]
 fn a_stop_answers_everything_and_is_seen() {
     let mut discovery = discovery(1, "127.0.0.1:1111");
-    discovery.command(at(1), RequestId(1), Command::Ping(contact(2, "127.0.0.1:2222")));
+    discovery.command(
+        at(1),
+        RequestId(1),
+        Command::Discovery(discv4::Command::Ping(contact(2, "127.0.0.1:2222"))),
+    );
     execute(&mut discovery, at(1));
     assert!(!discovery.is_stopped());
     discovery.stop(at(2));
     let events = execute(&mut discovery, at(2));
-    assert!(matches!(events[..], [Event::Answer(RequestId(1), Answer::Failed(_))]), "{events:?}");
+    assert!(matches!(events[..], [Event::Answer(RequestId(1), Answer::Stopped)]), "{events:?}");
     assert!(discovery.is_stopped());
     assert_eq!(discovery.poll_timeout(), None);
 }
@@ -198,8 +223,10 @@ fn our_endpoint_is_the_socket_s_unless_it_is_configured() {
     let record = |bound: &str, endpoints: LocalEndpoints| {
         let mut config = Config::new(key(1));
         config.endpoints = endpoints;
-        let over = Discovery::over(config, bound.parse().unwrap(), &Seed::from_number(1), at(0));
-        let contact = Contact::from_record(over.unwrap().snapshot().record);
+        let bound = bound.parse().unwrap();
+        let over = Node::over(config, Some(bound), Some(bound), &Seed::from_number(1), at(0));
+        let contact = Contact::from_record(Arc::clone(over.unwrap().machine().local_record()));
+        assert_eq!(contact.tcp(), bound.port());
         contact.udp_endpoint().unwrap().to_string()
     };
     let unknown = LocalEndpoints::default();
@@ -211,15 +238,4 @@ fn our_endpoint_is_the_socket_s_unless_it_is_configured() {
     assert_eq!(record("10.0.0.1:7", port), "10.0.0.1:9");
     let address = LocalEndpoints { static_ip4: Some([1, 2, 3, 4].into()), ..unknown };
     assert_eq!(record("10.0.0.1:7", address), "1.2.3.4:7");
-}
-
-#[test]
-fn every_failure_has_a_counter_and_a_label_of_its_own() {
-    use SocketFailure::{Denied, NoBuffers, Other, Refused, TooLarge, Unreachable};
-    for (index, failure) in
-        [Refused, TooLarge, Unreachable, Denied, NoBuffers, Other].into_iter().enumerate()
-    {
-        assert_eq!(failure.index(), index);
-        assert!(!LABELS[..index].contains(&failure.label()));
-    }
 }

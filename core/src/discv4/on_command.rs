@@ -1,4 +1,5 @@
-//! Commands of the application: each is answered exactly once.
+//! What a command does to the machine, where `command.rs` is what it asks: each
+//! is answered exactly once.
 
 use alloc::vec::Vec;
 

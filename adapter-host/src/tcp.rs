@@ -1,0 +1,132 @@
+//! TCP as the system has it: listening, reading and writing without waiting, its
+//! errors put into core's words.
+
+use core::cell::RefCell;
+use core::net::SocketAddr;
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use devp2p_core::limits;
+use devp2p_core::node::DialFailure;
+use devp2p_core::session::Lost;
+
+/// Slices that one write gathers.
+const SLICES: usize = 16;
+
+std::thread_local! {
+    // One for each thread rather than one for each connection: an idle
+    // connection then owns no buffer at all.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; limits::SOCKET_READ].into_boxed_slice());
+}
+
+/// A listening socket that never waits.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// How a read or write went that must not wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moved<T> {
+    /// It did this.
+    Done(T),
+    /// It would have to wait.
+    Blocked,
+    /// The connection is gone.
+    Lost(Lost),
+}
+
+/// A TCP connection that never waits, as a runtime has it.
+pub trait Stream {
+    /// Reads what is there, up to the size of `buffer`.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Writes what the socket takes of these.
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Stream for TcpStream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buffer)
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&mut &*self).write_vectored(slices)
+    }
+}
+
+/// Reads what is there and hands it to `take`.
+pub(crate) fn read(stream: &impl Stream, take: impl FnOnce(&[u8])) -> Moved<()> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        loop {
+            return match stream.read(scratch) {
+                Ok(0) => Moved::Lost(Lost::Closed),
+                Ok(count) => {
+                    take(&scratch[..count]);
+                    Moved::Done(())
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => failed(&error),
+            };
+        }
+    })
+}
+
+/// Writes what the socket takes of `bytes`; says how much.
+pub(crate) fn write<'a>(
+    stream: &impl Stream,
+    bytes: impl Iterator<Item = &'a [u8]>,
+) -> Moved<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut count = 0;
+    for (slot, bytes) in slices.iter_mut().zip(bytes) {
+        *slot = IoSlice::new(bytes);
+        count += 1;
+    }
+    loop {
+        return match stream.write(&slices[..count]) {
+            Ok(written) => Moved::Done(written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => failed(&error),
+        };
+    }
+}
+
+fn failed<T>(error: &io::Error) -> Moved<T> {
+    let kind = error.kind();
+    if kind == ErrorKind::WouldBlock {
+        return Moved::Blocked;
+    }
+    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+    Moved::Lost(if reset.contains(&kind) { Lost::Reset } else { Lost::Failed })
+}
+
+/// What it means that no connection came about.
+pub fn dial_failure(error: &io::Error) -> DialFailure {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => DialFailure::Refused,
+        ErrorKind::TimedOut => DialFailure::TimedOut,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            DialFailure::Reset
+        }
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
+            DialFailure::Unreachable
+        }
+        ErrorKind::PermissionDenied => DialFailure::Denied,
+        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => DialFailure::NoResources,
+        _ if is_lack_of_descriptors(error) => DialFailure::NoResources,
+        _ => DialFailure::Failed,
+    }
+}
+
+/// std has no name for it.
+#[cfg(unix)]
+fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    [Some(libc::EMFILE), Some(libc::ENFILE), Some(libc::ENOBUFS)].contains(&error.raw_os_error())
+}
+
+/// std has no name for it: `WSAEMFILE`, `WSAENOBUFS`.
+#[cfg(not(unix))]
+fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    [Some(10_024), Some(10_055)].contains(&error.raw_os_error())
+}

@@ -1,0 +1,23 @@
+//! The first lines of `run`: its URL and its record. The others are those of
+//! `rlpx listen`.
+
+use devp2p_smol::core::identity::{Enode, Record};
+use serde::Serialize;
+
+use crate::output::to_json;
+
+#[derive(Serialize)]
+struct ListeningJson {
+    event: &'static str,
+    enode: String,
+    record: String,
+}
+
+/// The node listens: its URL, and its record.
+pub(super) fn listening(enode: &Enode, record: &Record, json: bool) -> String {
+    if !json {
+        return format!("{enode}\n{record}");
+    }
+    let (enode, record) = (enode.to_string(), record.to_string());
+    to_json(&ListeningJson { event: "listening", enode, record })
+}

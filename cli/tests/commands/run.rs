@@ -1,0 +1,51 @@
+//! `devp2p run`: whole nodes.
+
+use crate::support::{Program, run};
+
+const ALONE: [&str; 6] = ["run", "--addr", "127.0.0.1", "--port", "0", "--echo"];
+
+fn start(more: &[&str]) -> (Program, String) {
+    let program = Program::start(&[&ALONE[..], more].concat());
+    let enode = program.line();
+    assert!(enode.starts_with("enode://"), "{enode}");
+    assert!(program.line().starts_with("enr:"));
+    (program, enode)
+}
+
+#[test]
+fn nodes_find_each_other_and_tell_who_comes_and_who_goes() {
+    let (first, enode) = start(&["--bootnodes="]);
+    let (second, _) = start(&["--bootnodes", &enode]);
+    for node in [&first, &second] {
+        let line = node.line();
+        assert!(line.starts_with("+ ") && line.contains("devp2p-rs/"), "{line}");
+    }
+    second.signal("TERM");
+    assert_eq!(second.end().status, 0);
+    let line = first.line();
+    assert!(line.starts_with("- ") && line.contains("remote: client quitting"), "{line}");
+    first.signal("INT");
+    assert_eq!(first.end().status, 0);
+}
+
+#[test]
+fn a_static_node_is_dialled_without_discovery() {
+    let (first, enode) = start(&["--nodiscover"]);
+    let (second, _) = start(&["--nodiscover", "--staticnodes", &enode]);
+    assert!(first.line().contains("inbound"));
+    assert!(second.line().contains("outbound"));
+}
+
+#[test]
+fn a_full_node_refuses_and_says_so_unless_the_other_is_trusted() {
+    let (full, enode) = start(&["--nodiscover", "--maxpeers", "0"]);
+    let (_other, _) = start(&["--nodiscover", "--staticnodes", &enode]);
+    let line = full.line();
+    assert!(line.starts_with("x ") && line.contains("local: too many peers"), "{line}");
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_said_by_field() {
+    let outcome = run(&[&ALONE[..], &["--bootnodes=", "--maxpeers", "99999"]].concat());
+    assert_eq!(outcome.complaint(), "devp2p: MaxPeers: expected at most 10000");
+}

@@ -785,6 +785,8 @@ fn nodes(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         let cancelled = said(full.clone().command(3, &[1])).command(9, &[0]).command(9, &[1]);
         write(cancelled.settle().stop());
     }
+    // A removal, given up before the peer is gone.
+    write(full.clone().command(3, &[1]).command(9, &[0]).settle());
     // Static nodes by all kinds of address; refused, elsewhere, never answered.
     for how in 0..8 {
         let life = Life::new(0, 5, 0, &[(1, how), (2, 0)]);

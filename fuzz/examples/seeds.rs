@@ -814,6 +814,13 @@ fn nodes(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
         write(slow.clone().step(&[act::LOSE, 0, 2]).settle());
         write(slow.stop().seconds(9));
     }
+    // We dial who is connected already, and do not dial who is about to be.
+    for who in 1..7 {
+        let known = Life::new(0, 5, 0, &[]).join(who).command(0, &[who, 0]);
+        write(known.connect().settle());
+        let coming = Life::new(0, 5, 0, &[]).come(who, who, 10).settle();
+        write(coming.command(2, &[who, 0]).seconds(6).settle());
+    }
     // Those who never speak, and those behind them; a hold; a clock that goes back.
     let mut silent = Life::new(0, 4, 2, &[]);
     for from in 0..5 {

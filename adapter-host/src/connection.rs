@@ -101,14 +101,16 @@ impl Connection {
             match self.round(stream) {
                 Round::Moved if self.moved >= BYTES => break,
                 Round::Moved => {}
-                Round::Idle => {
-                    self.end.counted(self.driver.counters());
-                    return Turn::Wait;
-                }
+                Round::Idle => return self.counted(Turn::Wait),
                 Round::Closed(error) => return Turn::Close(error),
             }
         }
-        Turn::Yield
+        self.counted(Turn::Yield)
+    }
+
+    fn counted(&self, turn: Turn) -> Turn {
+        self.end.counted(self.driver.counters());
+        turn
     }
 
     /// Whether to wait until the socket can be read.
@@ -255,5 +257,21 @@ const fn truly(error: SessionError, unwritable: Option<Lost>) -> SessionError {
     match (error, unwritable) {
         (SessionError::TimedOut(Phase::Write), Some(how)) => SessionError::Lost(how),
         (error, _) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use devp2p_core::p2p::DisconnectReason;
+
+    use super::*;
+
+    #[test]
+    fn a_write_that_failed_is_not_reported_as_one_that_took_too_long() {
+        let late = SessionError::TimedOut(Phase::Write);
+        assert_eq!(truly(late, None), late);
+        assert_eq!(truly(late, Some(Lost::Reset)), SessionError::Lost(Lost::Reset));
+        let told = SessionError::Remote(DisconnectReason::TooManyPeers);
+        assert_eq!(truly(told, Some(Lost::Reset)), told);
     }
 }

@@ -280,7 +280,7 @@ impl Serving {
         self.execute();
         let (id, seed) = self.accepted.take()?;
         let end = self.end.begin(id, true);
-        Some(Connection::accept(Arc::clone(&self.local), seed, self.clock.clone(), end))
+        Some(Connection::accept(Arc::clone(&self.local), seed, self.clock, end))
     }
 
     /// The system refused to accept one, for lack of file descriptors, say: it is
@@ -417,14 +417,17 @@ impl Serving {
     }
 
     fn reported(&mut self, id: ConnectionId, report: Report) {
-        let is_over = matches!(report, Report::Closed { .. });
+        let ended = match &report {
+            Report::Closed { error, .. } => Some(*error),
+            Report::Authenticated(_) | Report::Ready { .. } => None,
+        };
         self.driver.report(self.now(), id, report);
-        if is_over {
+        if ended.is_some() {
             self.end.set_ends(self.driver.machine().counts().ends);
         }
         self.execute();
-        if is_over {
-            self.end.forget(id);
+        if let Some(error) = ended {
+            self.end.forget(id, error);
         }
     }
 
@@ -459,6 +462,9 @@ impl Serving {
     }
 
     fn look_up_next(&mut self) {
+        // Look-ups may take longer than anybody waits, and new names come.
+        let machine = self.driver.machine();
+        self.names.retain(|(id, _)| machine.awaits_name(*id));
         while self.looking < limits::NAME_LOOK_UPS
             && let Some((id, name)) = self.names.pop_front()
         {
@@ -544,7 +550,7 @@ impl Serving {
     }
 
     fn connect(&mut self, id: ConnectionId, to: SocketAddr, remote: PublicKey, seed: Seed) {
-        let (local, clock) = (Arc::clone(&self.local), self.clock.clone());
+        let (local, clock) = (Arc::clone(&self.local), self.clock);
         let end = self.end.begin(id, false);
         self.dials.push_back(Dial { to, remote, seed, local, clock, end });
     }
@@ -648,3 +654,6 @@ fn block_on<T>(future: impl Future<Output = T>, until: Wall) -> Option<T> {
         thread::park_timeout(left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,10 @@ pub enum Moved<T> {
 /// A TCP connection that never waits, as a runtime has it.
 pub trait Stream {
     /// Reads what is there, up to the size of `buffer`.
+    ///
+    /// A runtime may say `WouldBlock` for not having heard yet of what is there,
+    /// but not after a write has failed: what the other said last may be there, and
+    /// nobody will wait for it.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes what the socket takes of these.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -97,25 +101,36 @@ fn failed<T>(error: &io::Error) -> Moved<T> {
     if kind == ErrorKind::WouldBlock {
         return Moved::Blocked;
     }
-    let reset = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
-    Moved::Lost(if reset.contains(&kind) { Lost::Reset } else { Lost::Failed })
+    Moved::Lost(if RESET.contains(&kind) { Lost::Reset } else { Lost::Failed })
 }
+
+/// The other has reset the connection.
+const RESET: [ErrorKind; 3] =
+    [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
 
 /// What it means that no connection came about.
 pub fn dial_failure(error: &io::Error) -> DialFailure {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => DialFailure::Refused,
-        ErrorKind::TimedOut => DialFailure::TimedOut,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            DialFailure::Reset
-        }
-        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
-            DialFailure::Unreachable
-        }
-        ErrorKind::PermissionDenied => DialFailure::Denied,
-        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => DialFailure::NoResources,
-        _ if is_lack_of_descriptors(error) => DialFailure::NoResources,
-        _ => DialFailure::Failed,
+    let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    if is(&[ErrorKind::ConnectionRefused]) {
+        DialFailure::Refused
+    } else if is(&[ErrorKind::TimedOut]) {
+        DialFailure::TimedOut
+    } else if is(&RESET) {
+        DialFailure::Reset
+    } else if is(&[
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkDown,
+    ]) {
+        DialFailure::Unreachable
+    } else if is(&[ErrorKind::PermissionDenied]) {
+        DialFailure::Denied
+    } else if is(&[ErrorKind::AddrNotAvailable, ErrorKind::OutOfMemory])
+        || is_lack_of_descriptors(error)
+    {
+        DialFailure::NoResources
+    } else {
+        DialFailure::Failed
     }
 }
 
@@ -129,4 +144,54 @@ fn is_lack_of_descriptors(error: &io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_lack_of_descriptors(error: &io::Error) -> bool {
     [Some(10_024), Some(10_055)].contains(&error.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_not_to_connect_has_its_name() {
+        use DialFailure::{Denied, Failed, NoResources, Refused, Reset, TimedOut, Unreachable};
+        let kinds = [
+            (ErrorKind::ConnectionRefused, Refused),
+            (ErrorKind::TimedOut, TimedOut),
+            (ErrorKind::ConnectionReset, Reset),
+            (ErrorKind::ConnectionAborted, Reset),
+            (ErrorKind::BrokenPipe, Reset),
+            (ErrorKind::NetworkUnreachable, Unreachable),
+            (ErrorKind::HostUnreachable, Unreachable),
+            (ErrorKind::NetworkDown, Unreachable),
+            (ErrorKind::PermissionDenied, Denied),
+            (ErrorKind::AddrNotAvailable, NoResources),
+            (ErrorKind::OutOfMemory, NoResources),
+            (ErrorKind::InvalidInput, Failed),
+        ];
+        for (kind, expected) in kinds {
+            assert_eq!(dial_failure(&kind.into()), expected, "{kind:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_file_descriptor_and_no_buffer_are_a_lack_of_resources() {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(dial_failure(&error), DialFailure::NoResources, "{error}");
+        }
+    }
+
+    /// What the system itself says, not only what std calls it.
+    #[test]
+    fn a_port_where_nobody_listens_refuses() {
+        let gone = listen("127.0.0.1:0".parse().unwrap()).unwrap().local_addr().unwrap();
+        let error = TcpStream::connect(gone).unwrap_err();
+        assert_eq!(dial_failure(&error), DialFailure::Refused);
+    }
+
+    #[test]
+    fn a_listener_never_waits() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
 }

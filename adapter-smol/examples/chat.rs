@@ -5,26 +5,27 @@
 //! ```
 
 use std::error::Error;
-use std::sync::Arc;
 
-use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::node;
-use devp2p_smol::core::p2p::{LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::Greeting;
-use devp2p_smol::host::seed;
-use devp2p_smol::{Config, Event, Executor, Node, start};
+use devp2p_smol as devp2p;
+
+use devp2p::core::crypto::SecretKey;
+use devp2p::core::node;
+use devp2p::core::p2p::{LocalCapabilities, LocalCapability};
+use devp2p::core::session::Greeting;
+use devp2p::host::seed;
+use devp2p::{Config, Event, Node, start};
 
 /// Capability `chat`, version 1, with one message: 0 is a line of text.
-fn node(name: &str, executor: &Arc<Executor<'static>>) -> Result<Node, Box<dyn Error>> {
+fn config(name: &str) -> Result<Config, Box<dyn Error>> {
     let mut config = node::Config::new(SecretKey::generate(&mut seed()?.secrets()));
     config.client_name = name.into();
     let offer = LocalCapabilities::new([LocalCapability::new("chat", 1, 1)])?;
     config.greeting = Greeting::Offer(offer);
     config.discovery = false;
-    Ok(start(Config::new(config, seed()?).listen("127.0.0.1:0".parse()?), executor)?)
+    Ok(Config::new(config, seed()?).listen("127.0.0.1:0".parse()?))
 }
 
-/// Answers everyone who connects.
+/// Answers everyone who connects, until the node stops.
 async fn answer(node: Node) {
     while let Some(event) = node.next_event().await {
         let Event::Connected(peer) = event else { continue };
@@ -40,20 +41,27 @@ async fn answer(node: Node) {
     }
 }
 
+/// Says a few things to the other, and stops both.
+async fn speak(ann: Node, bob: Node) -> Result<(), Box<dyn Error>> {
+    let peer = ann.dial(&bob.enode()).await?;
+    let chat = peer.channel("chat").ok_or("bob does not chat")?;
+    for line in ["good morning", "is anybody there?"] {
+        chat.send(0, line).await?;
+        let answer = chat.receive().await.ok_or("bob has gone")?;
+        println!("{line} -> {}", String::from_utf8_lossy(answer.payload()));
+    }
+    ann.stop().await?;
+    bob.stop().await?;
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let executor = Arc::new(Executor::new());
+    let executor = std::sync::Arc::new(devp2p::Executor::new());
+    let ann = start(config("ann")?, &executor)?;
+    let bob = start(config("bob")?, &executor)?;
     async_io::block_on(executor.run(async {
-        let (ann, bob) = (node("ann", &executor)?, node("bob", &executor)?);
         let answering = executor.spawn(answer(bob.clone()));
-        let peer = ann.dial(&bob.enode()).await?;
-        let chat = peer.channel("chat").ok_or("bob does not chat")?;
-        for line in ["good morning", "is anybody there?"] {
-            chat.send(0, line).await?;
-            let answer = chat.receive().await.ok_or("bob has gone")?;
-            println!("{line} -> {}", String::from_utf8_lossy(answer.payload()));
-        }
-        ann.stop().await?;
-        bob.stop().await?;
+        speak(ann, bob).await?;
         answering.await;
         Ok(())
     }))

@@ -1,46 +1,56 @@
 //! The task of one connection: turns, and waits.
 
-use core::future::{Future as _, poll_fn};
+use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll};
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
+use std::sync::Arc;
 
+use async_executor::Executor;
 use async_io::{Async, Timer};
 use devp2p_core::time::Deadline;
 use devp2p_host::{Connection, Dial, Turn};
 use futures_lite::future::{or, yield_now};
 
-/// Makes a connection, unless it is given up before, and runs it.
-pub(crate) async fn dial(mut dial: Dial) {
+// Not `async fn`, here and below: what one is given it holds twice.
+
+/// Makes a connection, unless it is given up before, and runs it in a task of its
+/// own, which needs no room for what dialling did.
+pub(crate) fn dial(mut dial: Dial, executor: Arc<Executor<'static>>) -> impl Future<Output = ()> {
     let to = dial.to();
-    let connected = async { Some(Async::<TcpStream>::connect(to).await) };
-    let given_up = async {
-        poll_fn(|cx| dial.poll_given_up(cx)).await;
-        None
-    };
-    match or(given_up, connected).await {
-        Some(Ok(stream)) => run(dial.connected(), stream).await,
-        Some(Err(error)) => dial.failed(&error),
-        None => dial.given_up(),
+    async move {
+        let connected = async { Some(Async::<TcpStream>::connect(to).await) };
+        let given_up = async {
+            poll_fn(|cx| dial.poll_given_up(cx)).await;
+            None
+        };
+        match or(given_up, connected).await {
+            Some(Ok(stream)) => executor.spawn(run(dial.connected(), stream)).detach(),
+            Some(Err(error)) => dial.failed(&error),
+            None => dial.given_up(),
+        }
     }
 }
 
 /// Runs a connection to its end.
-pub(crate) async fn run(connection: Connection, stream: Async<TcpStream>) {
+pub(crate) fn run(connection: Connection, stream: Async<TcpStream>) -> impl Future<Output = ()> {
     // Frames are whole messages: waiting for more to send only delays them.
     let _ = stream.get_ref().set_nodelay(true);
-    let mut running = Running { connection, stream, timer: Timer::never(), deadline: None };
-    let error = loop {
-        match running.connection.turns(running.stream.get_ref()) {
-            Turn::Yield => yield_now().await,
-            Turn::Wait => running.wait().await,
-            Turn::Close(error) => break error,
-        }
-    };
-    let Running { connection, stream, .. } = running;
-    drop(stream);
-    connection.close(error);
+    let timer = Timer::never();
+    let mut running = Running { connection, stream, timer, deadline: None };
+    async move {
+        let error = loop {
+            match running.connection.turns(running.stream.get_ref()) {
+                Turn::Yield => yield_now().await,
+                Turn::Wait => running.wait().await,
+                Turn::Close(error) => break error,
+            }
+        };
+        let Running { connection, stream, .. } = running;
+        drop(stream);
+        connection.close(error);
+    }
 }
 
 struct Running {
@@ -98,3 +108,6 @@ impl Running {
 pub(crate) fn is_nothing(error: &io::Error) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind())
 }
+
+#[cfg(test)]
+mod tests;

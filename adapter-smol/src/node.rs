@@ -12,7 +12,7 @@ use async_io::{Async, Timer};
 use devp2p_core::limits;
 use devp2p_handle::{Discovery, Node};
 use devp2p_host::{Config, Serving, Sockets, StartError, Step};
-use futures_lite::future::{or, pending, yield_now};
+use futures_lite::future::{or, pending, poll_once, yield_now};
 
 use crate::connection;
 
@@ -63,11 +63,16 @@ impl Running {
             let socket = self.socket.as_ref().map(Async::get_ref);
             let step = self.serving.turn(socket);
             while let Some(dial) = self.serving.next_dial() {
-                self.executor.spawn(connection::dial(dial)).detach();
+                let executor = Arc::clone(&self.executor);
+                self.executor.spawn(connection::dial(dial, executor)).detach();
             }
             match step {
-                // The other tasks get their chance.
-                Step::Yield => yield_now().await,
+                // The other tasks get their chance, and so do those who connect:
+                // whoever keeps the UDP socket busy is not to keep them out.
+                Step::Yield => {
+                    self.accept().await;
+                    yield_now().await;
+                }
                 Step::Wait => self.wait().await,
                 Step::Stop => break,
             }
@@ -78,6 +83,16 @@ impl Running {
             Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
         };
         serving.close(late).await;
+    }
+
+    /// Accepts a connection if there is one.
+    async fn accept(&mut self) {
+        if self.serving.wants_incoming()
+            && let Some(listener) = &self.listener
+            && let Some(accepted) = poll_once(listener.accept()).await
+        {
+            self.accepted(accepted);
+        }
     }
 
     /// Waits for whatever comes first.
@@ -147,3 +162,6 @@ async fn on<'a, S, F: Future>(
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

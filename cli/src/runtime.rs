@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use async_io::Timer;
 use devp2p_smol::{Config, Executor, Node, StartError};
+use tokio::runtime::Handle;
 
 use crate::args::RuntimeName;
-use crate::failure::Failure;
+use crate::failure::{Failure, system};
 use crate::workers;
 
 /// Starts nodes, and tasks beside them. Clones are the same runtime.
 #[derive(Clone)]
 pub(crate) enum Runtime {
     Smol(Arc<Executor<'static>>),
+    Tokio(Handle),
 }
 
 impl Runtime {
@@ -21,6 +23,7 @@ impl Runtime {
     pub(crate) fn start(&self, config: Config) -> Result<Node, StartError> {
         match self {
             Self::Smol(executor) => devp2p_smol::start(config, executor),
+            Self::Tokio(handle) => devp2p_tokio::start(config, handle),
         }
     }
 
@@ -28,6 +31,7 @@ impl Runtime {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self {
             Self::Smol(executor) => executor.spawn(task).detach(),
+            Self::Tokio(handle) => drop(handle.spawn(task)),
         }
     }
 
@@ -35,6 +39,7 @@ impl Runtime {
     pub(crate) async fn sleep(&self, duration: Duration) {
         match self {
             Self::Smol(_) => drop(Timer::after(duration).await),
+            Self::Tokio(_) => tokio::time::sleep(duration).await,
         }
     }
 }
@@ -48,6 +53,11 @@ pub(crate) fn run<T>(
         RuntimeName::Smol => {
             let executor = Arc::new(Executor::new());
             workers::run(&executor, work(Runtime::Smol(Arc::clone(&executor))))
+        }
+        RuntimeName::Tokio => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            let runtime = runtime.map_err(system("runtime"))?;
+            Ok(runtime.block_on(work(Runtime::Tokio(runtime.handle().clone()))))
         }
     }
 }

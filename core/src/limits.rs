@@ -441,10 +441,6 @@ pub const STORE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// a turn of an adapter's loop takes as many.
 pub const STORE_REPLIES: usize = 16;
 
-/// Requests of an application that wait for discovery, before the next one
-/// waits to be made. Ours.
-pub const DISCOVERY_REQUESTS: usize = 256;
-
 /// Events of discovery that wait for an application to take them, before the
 /// oldest is dropped. Ours: more than a table has nodes.
 pub const DISCOVERY_EVENTS: usize = 512;

@@ -28,6 +28,8 @@ struct Told {
     disconnect: Option<DisconnectReason>,
     /// What the application and an admitted connection share.
     peer: Option<Arc<Inner>>,
+    /// Nobody takes anything any more.
+    over: bool,
     handshake: Duration,
 }
 
@@ -65,8 +67,10 @@ impl Control {
     /// said before the application knows of the peer: what that says comes after.
     pub(crate) fn admit(&self, peer: Arc<Inner>) {
         let mut told = self.lock();
-        told.peer = Some(peer);
-        told.admit = true;
+        if !told.over {
+            told.peer = Some(peer);
+            told.admit = true;
+        }
         drop(told);
         self.wake();
     }
@@ -74,6 +78,16 @@ impl Control {
     /// With [`Command::Admit`]. The peer holds this, so it is not to hold the peer.
     pub(crate) fn admitted(&self) -> Option<Arc<Inner>> {
         self.lock().peer.take()
+    }
+
+    /// The connection's task takes nothing any more, so that nothing is to wait
+    /// here for it: least of all the peer, and both for ever.
+    pub(crate) fn end(&self) {
+        let mut told = self.lock();
+        told.over = true;
+        let peer = told.peer.take();
+        drop(told);
+        drop(peer);
     }
 
     pub(crate) fn set_handshake(&self, took: Duration) {

@@ -133,7 +133,7 @@ impl Discovery {
     async fn ask(&self, command: Command) -> Result<Answer, RequestError> {
         let id = self.shared.next_id();
         let (answer, answered) = async_channel::bounded(1);
-        let command = node::Command::Discovery(command);
+        let command = Box::new(node::Command::Discovery(command));
         let asked = Asked::Command { id, command, waiting: Waiting::Answer(answer) };
         self.asked.send(asked).await.map_err(|_| RequestError::Stopped)?;
         let request = Request { id, answered, given_up: &self.given_up };

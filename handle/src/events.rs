@@ -2,7 +2,7 @@
 //!
 //! To tell of something never waits, so that the order of events is the order
 //! of what happened. To be bounded nevertheless, the node begins nothing new
-//! while too much waits to be taken.
+//! while too much waits to be taken, or nobody can take it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use crate::queue::Empty;
 struct Shared {
     state: Mutex<State>,
     filled: WakeUp,
+    /// There is room, or will never be any.
     room: WakeUp,
 }
 
@@ -39,7 +40,7 @@ impl Shared {
 
     fn has_room(&self) -> bool {
         let state = self.lock();
-        state.hurried || state.events.len() <= limits::NODE_EVENTS
+        state.hurried || (!state.abandoned && state.events.len() <= limits::NODE_EVENTS)
     }
 
     fn take(&self) -> Result<Event, Empty> {
@@ -89,16 +90,17 @@ impl Events {
         self.0.filled.notify(1);
     }
 
-    /// Whether no more than [`limits::NODE_EVENTS`] wait to be taken.
+    /// Whether no more than [`limits::NODE_EVENTS`] wait to be taken, and somebody
+    /// can take them.
     pub(crate) fn has_room(&self) -> bool {
         self.0.has_room()
     }
 
-    /// Waits until it is so.
-    pub(crate) async fn room(&self) {
+    /// Waits while it is so, or while it is not.
+    pub(crate) async fn changed(&self, had_room: bool) {
         loop {
             let listener = self.0.room.listen();
-            if self.0.has_room() {
+            if self.0.has_room() != had_room {
                 return;
             }
             listener.await;
@@ -143,11 +145,11 @@ struct Last(Arc<Shared>);
 
 impl Drop for Last {
     fn drop(&mut self) {
-        self.0.hurry();
         let mut state = self.0.lock();
         state.abandoned = true;
         let events = core::mem::take(&mut state.events);
         drop(state);
         drop(events);
+        self.0.room.notify(usize::MAX);
     }
 }

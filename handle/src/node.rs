@@ -136,7 +136,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// Take its [`Event`]s: when nobody does, nothing new begins; nothing is
 /// dropped. It runs until [`Node::stop`], or until the last clone is dropped,
-/// and the last of its [`Discovery`].
+/// and the last of its [`Discovery`]. With nothing but that left no connection
+/// begins any more.
 #[derive(Clone, Debug)]
 pub struct Node {
     shared: Arc<Shared>,
@@ -287,6 +288,7 @@ impl Node {
         answered: Receiver<T>,
     ) -> Option<T> {
         let id = self.shared.next_id();
+        let command = Box::new(command);
         self.asked.send(Asked::Command { id, command, waiting }).await.ok()?;
         let request = Request { id, answered, given_up: &self.given_up };
         request.answered.recv().await.ok()

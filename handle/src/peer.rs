@@ -48,6 +48,8 @@ pub(crate) struct Facts {
     pub(crate) address: SocketAddr,
     pub(crate) direction: Direction,
     pub(crate) is_static: bool,
+    /// The application has it as the answer to a request, and no event tells of it.
+    pub(crate) is_requested: bool,
     pub(crate) hello: Hello,
     pub(crate) shared: Arc<Shared>,
     pub(crate) handshake: Duration,

@@ -10,6 +10,8 @@ use super::duration;
 pub(crate) enum RuntimeName {
     /// smol: an executor on every core
     Smol,
+    /// tokio: its runtime of many threads
+    Tokio,
 }
 
 #[derive(Debug, Arguments)]

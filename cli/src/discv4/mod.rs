@@ -74,9 +74,12 @@ fn start(
 /// Why it did not start, by cause.
 fn failure(arguments: &Discover) -> impl FnOnce(StartError) -> Failure {
     let directory = arguments.nodedb.clone().unwrap_or_default();
-    move |error| match error {
-        StartError::NodeDatabase(error) => Failure::Store(directory, error),
-        error => Failure::Start(error),
+    move |error| {
+        if let StartError::NodeDatabase(error) = error {
+            Failure::Store(directory, error)
+        } else {
+            Failure::Start(error)
+        }
     }
 }
 

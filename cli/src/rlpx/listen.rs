@@ -83,7 +83,9 @@ impl Host {
                 }
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
-                event => tracing::error!(?event, "not expected"),
+                event @ (Event::DialFailed { .. } | Event::WantsCandidates(_) | _) => {
+                    tracing::error!(?event, "not expected")
+                }
             }
         }
     }

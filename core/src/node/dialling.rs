@@ -80,6 +80,12 @@ impl Node {
         self.dial.take(id)
     }
 
+    /// Whether anybody still waits for the addresses of this
+    /// [`Output::LookUpName`]: it need not be begun otherwise.
+    pub fn awaits_name(&self, id: ConnectionId) -> bool {
+        self.dial.attempt(id).is_some_and(|attempt| attempt.stage == Stage::Naming)
+    }
+
     pub(super) fn on_named(&mut self, id: ConnectionId, ips: &[IpAddr]) {
         if let Some(attempt) = self.take(id, Stage::Naming) {
             self.proceed(attempt, Progress::Named(ips));

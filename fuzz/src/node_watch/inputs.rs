@@ -43,6 +43,8 @@ impl NodeWatch {
         if self.stopping.is_some() || seen.since + limits::NAME_LOOK_UP_TIMEOUT <= self.latest {
             seen.stage = Stage::Gone;
         }
+        let awaited = seen.stage == Stage::Naming;
+        assert_eq!(self.look().awaits_name(id), awaited, "whether anybody waits for {id}");
         self.moves(id, Stage::Naming, Stage::Gone);
         drained.append(self.give(&Cause::Other, Input::Named(id, ips)));
         drained

@@ -159,7 +159,7 @@ impl ConnectionEnd {
 
 impl Drop for ConnectionEnd {
     fn drop(&mut self) {
-        drop(self.control.admitted());
+        self.control.end();
         match self.state {
             State::Connecting => self.not_connected(DialFailure::Failed),
             State::Connected => {

@@ -27,7 +27,7 @@ use crate::queue::Queue;
 /// What an application asks, on its way to [`NodeEnd`].
 #[derive(Debug)]
 pub(crate) enum Asked {
-    Command { id: RequestId, command: Command, waiting: Waiting },
+    Command { id: RequestId, command: Box<Command>, waiting: Waiting },
     Snapshot(Sender<NodeSnapshot>),
     Stop(Sender<()>),
 }
@@ -213,7 +213,13 @@ impl NodeEnd {
         match answer {
             node::Answer::Dialled(Ok(info)) => self.peer(info.connection).ok_or(DialError::Stopped),
             node::Answer::Dialled(Err(error)) => Err(error.into()),
-            _ => Err(DialError::Stopped),
+            node::Answer::Done
+            | node::Answer::Discovery(_)
+            | node::Answer::Busy
+            | node::Answer::BadRecord(_)
+            | node::Answer::NoDiscovery
+            | node::Answer::Stopped
+            | _ => Err(DialError::Stopped),
         }
     }
 
@@ -256,12 +262,13 @@ impl NodeEnd {
         self.shared.set_ends(ends);
     }
 
-    /// The connection is over, the machine knows, and all that it said has been
-    /// passed on.
-    pub fn forget(&mut self, id: ConnectionId) {
-        if let Some(live) = self.live.remove(&id) {
-            // Admitted when its task had ended already.
-            drop(live.control.admitted());
+    /// The connection has ended so, the machine knows, and all that it said of it
+    /// has been passed on.
+    pub fn forget(&mut self, id: ConnectionId, error: SessionError) {
+        let Some(Live { peer: Some(inner), .. }) = self.live.remove(&id) else { return };
+        // A machine that has stopped without waiting for it says nothing of it.
+        if inner.closed.get().is_none() {
+            self.gone(inner, error);
         }
     }
 
@@ -283,6 +290,7 @@ impl NodeEnd {
                 address: info.address,
                 direction: info.direction,
                 is_static: info.is_static,
+                is_requested: info.is_requested,
                 hello: info.hello.clone(),
                 shared: Arc::clone(&info.shared),
                 handshake: live.control.handshake(),
@@ -306,8 +314,12 @@ impl NodeEnd {
         let Some(inner) = self.live.get(&info.connection).and_then(|live| live.peer.clone()) else {
             return;
         };
+        self.gone(inner, error);
+    }
+
+    fn gone(&self, inner: Arc<Inner>, error: SessionError) {
         inner.close(error);
-        if !info.is_requested {
+        if !inner.facts.is_requested {
             self.events.tell(Event::Disconnected { peer: Peer::new(inner), error });
         }
     }
@@ -334,9 +346,9 @@ impl NodeEnd {
         let mut said = pin!(self.connections.recv());
         let mut given_up = pin!(self.given_up.recv());
         let mut asked = pin!(self.asked.recv());
-        let mut room = pin!(self.events.room());
+        let mut room = pin!(self.events.changed(!self.held));
         poll_fn(|cx| {
-            if self.held && room.as_mut().poll(cx).is_ready() {
+            if room.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
             if let Poll::Ready(Ok(said)) = said.as_mut().poll(cx) {
@@ -373,7 +385,7 @@ impl NodeEnd {
             First::Asked(Asked::Command { waiting, .. }) if waiting.is_closed() => return None,
             First::Asked(Asked::Command { id, command, waiting }) => {
                 self.waiting.insert(id, waiting);
-                NodeRequest::Command(id, command)
+                NodeRequest::Command(id, *command)
             }
             First::Asked(Asked::Snapshot(answer)) => NodeRequest::Snapshot(answer),
             First::Asked(Asked::Stop(answer)) => NodeRequest::Stop(answer),

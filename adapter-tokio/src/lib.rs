@@ -1,0 +1,56 @@
+//! devp2p over real sockets on [tokio](https://docs.rs/tokio).
+//!
+//! [`start`] runs a node on a runtime of yours and hands out the types of
+//! [`devp2p_handle`], which are the same on every runtime:
+//!
+//! ```no_run
+//! use devp2p_tokio::core::crypto::SecretKey;
+//! use devp2p_tokio::core::node;
+//! use devp2p_tokio::core::p2p::{LocalCapabilities, LocalCapability};
+//! use devp2p_tokio::core::session::Greeting;
+//! use devp2p_tokio::host::seed;
+//! use devp2p_tokio::{Config, Event, start};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = node::Config::new(SecretKey::generate(&mut seed()?.secrets()));
+//! config.client_name = "example/v0.1.0".into();
+//! let offer = [LocalCapability::new("echo", 1, 2)];
+//! config.greeting = Greeting::Offer(LocalCapabilities::new(offer)?);
+//!
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! runtime.block_on(async {
+//!     let config = Config::new(config, seed()?).listen("127.0.0.1:30303".parse()?);
+//!     let node = start(config, runtime.handle())?;
+//!     println!("{}", node.enode());
+//!     while let Some(event) = node.next_event().await {
+//!         if let Event::Connected(peer) = event {
+//!             println!("{} is {}", peer.node_id(), peer.hello().client_name);
+//!         }
+//!     }
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! [`discover`] runs discovery alone.
+//!
+//! There are two loops here and nothing else: the node's (`node.rs`) and one for
+//! each connection (`connection.rs`). What they do between two waits is in
+//! [`devp2p_host`], and all that is decided is decided in [`devp2p_core`].
+#![forbid(unsafe_code)]
+
+mod connection;
+mod node;
+mod sockets;
+mod timer;
+
+pub use devp2p_core as core;
+pub use devp2p_handle::{
+    Channel, DialError, DialFailure, Direction, Discovery, DiscoveryEvent, DiscoverySnapshot,
+    Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply, RefusedRequest, RequestError,
+    SendError, Stopped,
+};
+pub use devp2p_host as host;
+pub use devp2p_host::{Config, StartError};
+pub use node::{discover, start};
+pub use tokio::runtime::Handle;

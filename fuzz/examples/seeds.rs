@@ -13,6 +13,7 @@ use devp2p_core::discv4::{
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_fuzz::database_value::entry;
 use devp2p_fuzz::discovery::step as happen;
+use devp2p_fuzz::node::step as act;
 use devp2p_fuzz::script::{proper_hello, step};
 use devp2p_fuzz::session_pair::step as pair;
 use devp2p_fuzz::{packet, rlp, tape};
@@ -40,6 +41,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     }
     chunks(&mut seeds);
     pairs(&mut seeds);
+    nodes(&mut seeds);
     seeds
 }
 
@@ -708,4 +710,135 @@ fn pairs(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
             writer.write(small.clone().raw(&time).raw(&time));
         }
     }
+}
+
+/// What happens to a node, as [`devp2p_fuzz::node`] reads it.
+#[derive(Clone)]
+struct Life(Input);
+
+impl Life {
+    /// By its flags, with room for so many peers and pending connections, with
+    /// these static nodes, each with what is known of where it is.
+    fn new(flags: u8, max_peers: u8, max_pending: u8, statics: &[(u8, u8)]) -> Self {
+        let known = u8::try_from(statics.len()).expect("three at most");
+        let statics = statics.iter().flat_map(|(who, how)| [*who, *how]).collect::<Vec<_>>();
+        Self(Input::new(&[flags, max_peers, max_pending, 2, known]).raw(&statics))
+    }
+
+    fn step(self, bytes: &[u8]) -> Self {
+        Self(self.0.raw(bytes))
+    }
+
+    /// A stranger comes from where he lives, and all goes well.
+    fn join(self, who: u8) -> Self {
+        self.step(&[act::JOIN, who, who, 0])
+    }
+
+    fn come(self, who: u8, from: u8, manner: u8) -> Self {
+        self.step(&[act::COME, who, from, manner])
+    }
+
+    /// The oldest dial comes to a connection.
+    fn connect(self) -> Self {
+        self.step(&[act::CONNECT, 0, 0])
+    }
+
+    fn settle(self) -> Self {
+        self.step(&[act::SETTLE])
+    }
+
+    fn command(self, command: u8, says: &[u8]) -> Self {
+        self.step(&[act::COMMAND, command]).step(says)
+    }
+
+    fn seconds(self, time: u8) -> Self {
+        self.step(&[act::SECONDS, time, 1])
+    }
+
+    fn stop(self) -> Self {
+        self.step(&[act::STOP, 7])
+    }
+}
+
+fn nodes(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "node" };
+    let mut write = |Life(input)| writer.write(input);
+    // Peers come, one too many; ourselves; the same twice; one of no use.
+    let full = Life::new(0, 4, 0, &[]).join(1).join(2).join(3).join(4);
+    for more in [full.clone().join(0), full.clone().join(1), full.clone().seconds(31).join(1)] {
+        write(more.clone());
+        write(more.stop().settle());
+    }
+    for manner in 0..12 {
+        let life = Life::new(0, 4, 0, &[]).come(1, 9, manner).settle();
+        write(life.clone().seconds(6).settle().seconds(6));
+        write(life.step(&[act::KILL, 0]).settle().join(2));
+        let dialled = Life::new(0, 5, 0, &[(1, 0)]).step(&[act::CONNECT, 0, manner]);
+        write(dialled.settle().seconds(20).settle().seconds(40));
+    }
+    // Trusted nodes, other limits, removals; each with a peer and without.
+    for command in 0..12 {
+        let said = |life: Life| life.command(command, &[1, 0, 0, 0, 0]).connect().settle();
+        write(said(Life::new(0, 2, 2, &[])).join(2).seconds(10));
+        write(said(full.clone()).join(5).seconds(40).join(6));
+        write(said(Life::new(1, 5, 0, &[(2, 0)]).connect().settle()).seconds(90));
+        let cancelled = said(full.clone().command(3, &[1])).command(9, &[0]).command(9, &[1]);
+        write(cancelled.settle().stop());
+    }
+    // A removal, given up before the peer is gone.
+    write(full.clone().command(3, &[1]).command(9, &[0]).settle());
+    // Static nodes by all kinds of address; refused, elsewhere, never answered.
+    for how in 0..8 {
+        let life = Life::new(0, 5, 0, &[(1, how), (2, 0)]);
+        let named = life.clone().step(&[act::NAME, 0, 3, 1]);
+        for answer in
+            [[act::FAIL, 0, 3, 0], [act::FAIL, 0, 99, 3], [act::CONNECT, 0, 0, act::SETTLE]]
+        {
+            write(named.clone().step(&answer).step(&answer).settle().seconds(36).step(&answer));
+        }
+        write(life.clone().seconds(6).seconds(15).seconds(36).connect().settle());
+        write(Life::new(1, 5, 0, &[(1, how)]).seconds(16).seconds(60).connect().settle());
+        write(life.command(0, &[1, how]).command(9, &[0]).seconds(20).stop());
+    }
+    // Both dial at once: each order of what arrives first.
+    for who in 1..7 {
+        let both = Life::new(0, 5, 0, &[(who, 0)]).come(who, who, 0);
+        write(both.clone().settle().connect().settle());
+        write(both.clone().connect().settle().seconds(40).stop());
+        let mut slow = both.connect();
+        for _ in 0..6 {
+            for kind in [act::CARRY, act::REPORT, act::OBEY] {
+                slow = slow.step(&[kind, 0]).step(&[kind, 1]);
+            }
+        }
+        write(slow.clone().step(&[act::LOSE, 0, 2]).settle());
+        write(slow.stop().seconds(9));
+    }
+    // We dial who is connected already, and do not dial who is about to be.
+    for who in 1..7 {
+        let known = Life::new(0, 5, 0, &[]).join(who).command(0, &[who, 0]);
+        write(known.connect().settle());
+        let coming = Life::new(0, 5, 0, &[]).come(who, who, 10).settle();
+        write(coming.command(2, &[who, 0]).seconds(6).settle());
+    }
+    // Those who never speak, and those behind them; a hold; a clock that goes back.
+    let mut silent = Life::new(0, 4, 2, &[]);
+    for from in 0..5 {
+        silent = silent.come(from, from, 11);
+    }
+    write(silent.clone().step(&[act::MILLISECONDS, 0xF4, 1, 0]).join(6).seconds(6));
+    write(silent.step(&[act::HOLD, 1]).join(6).step(&[act::HOLD, 0]).seconds(1).join(6));
+    write(full.step(&[act::BACK, 0xFF, 0xFF]).join(5).seconds(3));
+    // Discovery, a store, a walk; candidates of the application's.
+    let mut walk =
+        Life::new(3, 5, 0, &[]).step(&[act::STORED, 0, 1, act::STORED, 1, 2, 1, 0, 2, 0]);
+    for who in 1..6 {
+        walk = walk.step(&[act::DATAGRAM, who, 0, 1, act::DATAGRAM, who, 1, 0, 1]);
+        walk = walk.step(&[act::MILLISECONDS, 0, 4, 0, act::DATAGRAM, who, 2, 0, 2, 1, 2, 1]);
+    }
+    write(walk.clone().connect().settle().seconds(60));
+    write(walk.command(10, &[5]).command(11, &[2, 4, 0]).command(10, &[6, 0]).stop());
+    let brought = Life::new(0x20, 5, 0, &[]).command(8, &[0, 3, 1, 0, 2, 0, 0, 0]);
+    write(brought.clone().connect().connect().settle().command(8, &[1, 1, 3, 0]));
+    write(brought.command(6, &[1, 1, 1]).seconds(40).stop());
 }

@@ -16,11 +16,13 @@ extern crate alloc;
 
 pub mod end;
 pub mod keys;
+pub mod node_watch;
 pub mod peer;
 pub mod rlp;
 pub mod script;
 pub mod tape;
 pub mod watch;
+pub mod wire;
 
 pub mod ack;
 pub mod auth;
@@ -31,6 +33,7 @@ pub mod discovery;
 pub mod enode;
 pub mod frames;
 pub mod hello;
+pub mod node;
 pub mod packet;
 pub mod record;
 pub mod session_accept;
@@ -43,7 +46,7 @@ pub mod snappy;
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 16] = [
+pub const TARGETS: [(&str, Run); 17] = [
     ("ack", ack::run),
     ("auth", auth::run),
     ("database_value", database_value::run),
@@ -53,6 +56,7 @@ pub const TARGETS: [(&str, Run); 16] = [
     ("enode", enode::run),
     ("frames", frames::run),
     ("hello", hello::run),
+    ("node", node::run),
     ("packet", packet::run),
     ("record", record::run),
     ("session_accept", session_accept::run),

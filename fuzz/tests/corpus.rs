@@ -57,6 +57,7 @@ replay!(
     enode,
     frames,
     hello,
+    node,
     packet,
     record,
     session_accept,

@@ -195,7 +195,8 @@ pub enum Command {
     /// [`Event::WantsCandidates`] of the same number. What there is no room for
     /// is dropped.
     Candidates(usize, Vec<Contact>),
-    /// Give an earlier request up. It is answered first.
+    /// Give an earlier request up. It is answered first. A peer that was to be
+    /// removed goes all the same.
     Cancel(RequestId),
     /// For discovery: [`Answer::Discovery`].
     Discovery(discv4::Command),

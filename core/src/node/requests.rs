@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::discovery::Purpose;
 use super::machine::OwnRecord;
-use super::{Answer, Command, DialError, DialFailure, Limits, Node};
+use super::{Answer, Command, DialError, DialFailure, Limits, Node, Output};
 use crate::discv4::{self, RequestId};
 use crate::identity::{NodeAddress, NodeId, RecordBuilder, RecordError};
 use crate::limits;
@@ -39,6 +39,9 @@ impl Node {
                 if let Some(attempt) = self.dial.of_request(other) {
                     self.give_up(attempt);
                 }
+                for _ in self.removals.extract_if(.., |(_, request)| *request == other) {
+                    self.outputs.push_back(Output::Answer(other, Answer::Done));
+                }
                 self.cancel_asked(other);
                 // The answer to what was given up comes first.
                 self.settle_answers();
@@ -62,9 +65,8 @@ impl Node {
             }
             // What our record says besides the endpoint is the node's.
             discv4::Command::SetEntries(entries) => {
-                self.entries = super::machine::with_port(entries, self.listen_port);
-                let entries = self.entries.clone();
-                self.ask(Purpose::Caller(id), discv4::Command::SetEntries(entries));
+                let entries = super::machine::with_port(entries, self.listen_port);
+                self.ask_to_say(Purpose::Caller(id), entries);
             }
             command @ (discv4::Command::Ping(_)
             | discv4::Command::RequestRecord(_)
@@ -122,18 +124,7 @@ impl Node {
     fn set_entries(&mut self, id: RequestId, entries: RecordBuilder) {
         let now = self.now.mono;
         match &mut self.record {
-            OwnRecord::Discovery(_) => {
-                self.ask(Purpose::Entry(id), discv4::Command::SetEntries(entries.clone()));
-                let refused = |answer: &discv4::Answer| matches!(answer, discv4::Answer::Failed(_));
-                // It is answered at once.
-                if !self
-                    .answers
-                    .iter()
-                    .any(|(to, answer)| *to == Purpose::Entry(id) && refused(answer))
-                {
-                    self.entries = entries;
-                }
-            }
+            OwnRecord::Discovery(_) => self.ask_to_say(Purpose::Entry(id), entries),
             OwnRecord::Alone(local) => {
                 let set: Result<Option<u64>, RecordError> = local.set_entries(now, entries.clone());
                 match set {
@@ -144,6 +135,18 @@ impl Node {
                     Err(error) => self.answer(id, Answer::BadRecord(error)),
                 }
             }
+        }
+    }
+
+    /// Has discovery say this of us. It answers at once; what it refuses is not
+    /// kept, or no later change would be sound.
+    fn ask_to_say(&mut self, purpose: Purpose, entries: RecordBuilder) {
+        self.ask(purpose, discv4::Command::SetEntries(entries.clone()));
+        let is_refusal = |(to, answer): &(Purpose, discv4::Answer)| {
+            *to == purpose && matches!(answer, discv4::Answer::Failed(_))
+        };
+        if !self.answers.iter().any(is_refusal) {
+            self.entries = entries;
         }
     }
 

@@ -77,6 +77,19 @@ fn a_peer_that_is_removed_is_told_so_and_the_request_answered_when_it_is_gone() 
 }
 
 #[test]
+fn a_request_to_remove_a_peer_can_be_given_up_and_the_peer_goes_all_the_same() {
+    let mut lone = Lone::new(config());
+    let connection = lone.join(1);
+    let request = lone.request(Command::RemovePeer(id(1)));
+    let cancel = lone.request(Command::Cancel(request));
+    let answered: Vec<_> = lone.answers.iter().map(|(to, _)| *to).collect();
+    assert_eq!(answered, [request, cancel]);
+    assert_eq!(lone.commanded(connection), sent_away(DisconnectReason::Requested));
+    lone.closed(connection, SessionError::Local(DisconnectReason::Requested));
+    assert_eq!(lone.answers.len(), 2);
+}
+
+#[test]
 fn a_capability_puts_its_entry_into_our_record_and_takes_it_out() {
     let mut config = config();
     config.listen_port = 30303;
@@ -98,6 +111,21 @@ fn a_capability_puts_its_entry_into_our_record_and_takes_it_out() {
     let large = [&[0xb9, 0x01, 0x00][..], &[7; 256]].concat();
     let answer = lone.ask(entry(Some(&large)));
     assert!(matches!(answer, Answer::BadRecord(RecordError::TooLarge)), "{answer:?}");
+}
+
+#[test]
+fn entries_that_discovery_refuses_are_not_kept() {
+    let mut config = config();
+    config.discovery = true;
+    let mut lone = Lone::new(config);
+    let large = crate::identity::RecordBuilder::new(0).string(b"x", &[7; 300]);
+    let answer = lone.ask(Command::Discovery(crate::discv4::Command::SetEntries(large)));
+    let refused = crate::discv4::RequestError::BadRecord(RecordError::TooLarge);
+    let refused = crate::discv4::Answer::Failed(refused);
+    assert!(matches!(&answer, Answer::Discovery(answer) if *answer == refused), "{answer:?}");
+    let entry = Command::SetEntry { key: b"eth".into(), value: Some([5].into()) };
+    assert!(matches!(lone.ask(entry), Answer::Done));
+    assert_eq!(lone.look().local_record().get(b"eth"), Some(&[5][..]));
 }
 
 #[test]

@@ -135,8 +135,8 @@ impl Host {
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
                 event @ (Event::WantsCandidates(_) | _) => {
-                tracing::error!(?event, "not expected");
-            }
+                    tracing::error!(?event, "not expected");
+                }
             }
         }
     }

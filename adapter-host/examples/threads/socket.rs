@@ -80,14 +80,15 @@ impl Stream for Socket {
     }
 
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self.stream).write_vectored(slices).map_err(|error| match error.kind() {
+        (&*self.stream).write_vectored(slices).map_err(|error| {
             // Some systems call it this.
-            ErrorKind::TimedOut => ErrorKind::WouldBlock.into(),
-            ErrorKind::WouldBlock | ErrorKind::Interrupted => error,
-            _ => {
-                self.failed.set(true);
-                error
+            if error.kind() == ErrorKind::TimedOut {
+                return ErrorKind::WouldBlock.into();
             }
+            if ![ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) {
+                self.failed.set(true);
+            }
+            error
         })
     }
 }

@@ -100,7 +100,11 @@ func (t *test) holding(url string, arguments ...string) *program {
 
 // ours starts our program; its output is JSON.
 func (t *test) ours(arguments ...string) *program {
-	return t.spawn("our "+arguments[1], t.bench.ours, append(arguments, "--json")...)
+	title := arguments[1]
+	if strings.HasPrefix(title, "-") {
+		title = arguments[0]
+	}
+	return t.spawn("our "+title, t.bench.ours, append(arguments, "--json")...)
 }
 
 // event waits for an event with those values.
@@ -214,7 +218,7 @@ func cases(arguments []string) {
 			sets = append(sets, begun)
 		}
 	}
-	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), discoveryTrials()) {
+	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), discoveryTrials(), societyTrials()) {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)

@@ -7,6 +7,7 @@
 //	geth raw --list                the oddities
 //	geth nodedb FOLDER             writes a node database, and prints what is in it
 //	geth network [flags]           nodes for discovery alone, which take orders and tell what they know
+//	geth society [flags]           whole servers that find each other, connect and echo; they tell how it stands
 //	geth database DIR [ENODE...]   what geth reads in a node database
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
@@ -34,6 +35,8 @@ func main() {
 		nodedb(arguments)
 	case "network":
 		network(arguments)
+	case "society":
+		society(arguments)
 	case "database":
 		database(arguments)
 	case "cases":
@@ -44,7 +47,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|network|database|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|network|society|database|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

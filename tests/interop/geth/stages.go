@@ -62,5 +62,14 @@ func (s *set) play(report func(name string, t *test, why string)) {
 }
 
 func stages() []stage {
-	return []stage{gethSuite(), inNetwork(), withDatabase()}
+	bootnode := func(t *test) *node { return t.ourDiscovery() }
+	whole := func(runtime string) func(t *test) *node {
+		return func(t *test) *node {
+			return t.listening(t.ours("run", "--addr", "127.0.0.1", "--port", "0", "--bootnodes", "", "--runtime", runtime))
+		}
+	}
+	return []stage{
+		gethSuite("our bootnode", bootnode), gethSuite("our node on smol", whole("smol")),
+		gethSuite("our node on tokio", whole("tokio")), inNetwork(), withDatabase(),
+	}
 }

@@ -15,17 +15,17 @@ var suite = []string{
 }
 
 // gethSuite is geth's own suite of discovery v4 in one run against one node of ours.
-func gethSuite() stage {
+func gethSuite(kind string, begin func(t *test) *node) stage {
 	var ours *node
 	var tests *program
 	s := stage{start: func(t *test) {
-		ours = t.ourDiscovery()
+		ours = begin(t)
 		tests = t.spawn("geth's suite", t.bench.tool, "discv4", "test", "--remote", ours.url, "--listen1", "127.0.0.1",
 			"--listen2", "127.0.0.2", "--tap")
 		t.check(tests.wait(2*time.Minute) != -1, "geth's suite does not end")
 	}}
 	for i, name := range suite {
-		s.cases = append(s.cases, trial{"geth's discv4 suite: " + name, func(t *test) {
+		s.cases = append(s.cases, trial{fmt.Sprintf("geth's discv4 suite on %s: %s", kind, name), func(t *test) {
 			ok, failed := fmt.Sprintf("ok %d %s", i+1, name), fmt.Sprintf("not ok %d %s", i+1, name)
 			for at, line := range tests.out {
 				t.check(line != failed, "%s", strings.Join(diagnostics(tests.out[at+1:]), "; "))
@@ -36,7 +36,7 @@ func gethSuite() stage {
 			t.failf("it was not played")
 		}})
 	}
-	total := fmt.Sprintf("geth's discv4 suite: %d of %d, and our node still answers", len(suite), len(suite))
+	total := fmt.Sprintf("geth's discv4 suite on %s: %d of %d, and it still answers", kind, len(suite), len(suite))
 	s.cases = append(s.cases, trial{total, func(t *test) {
 		t.check(tests.wait(0) == 0, "exit status %d, want 0", tests.wait(0))
 		passed := 0

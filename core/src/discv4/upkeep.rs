@@ -223,7 +223,11 @@ impl Discovery {
     fn tell_added(&mut self, contact: Contact, added: &Added) {
         match added {
             Added::Inserted => self.tell(Event::Added(contact)),
-            Added::Updated => self.tell(Event::Updated(contact)),
+            // What the table has now: a node that has moved keeps its record.
+            Added::Updated => {
+                let known = self.table.contact(contact.id()).cloned().unwrap_or(contact);
+                self.tell(Event::Updated(known));
+            }
             Added::Unchanged | Added::Replacement | Added::Refused(_) => {}
         }
     }

@@ -1,13 +1,14 @@
 //! One machine and what strangers send it.
 
 use alloc::string::ToString as _;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::harness::{Lone, Stranger, address};
 use crate::discv4::{
-    Answer, Command, DropReason, EnrRequest, EnrResponse, FindNode, Input, Kind, Neighbor,
+    Answer, Command, DropReason, EnrRequest, EnrResponse, Event, FindNode, Input, Kind, Neighbor,
     Neighbors, Packet, PacketEndpoint, RequestError,
 };
 use crate::identity::{Contact, Record, RecordBuilder};
@@ -144,6 +145,25 @@ fn a_proof_at_one_address_is_void_at_another_and_for_another_key() {
     let moved = Stranger { key: stranger.key, at: SocketAddr::new(stranger.at.ip(), 9999) };
     lone.hear(&moved, &find([1; 64], lone.now));
     assert_eq!(lone.kinds_to(moved.at), [Kind::Neighbors]);
+}
+
+#[test]
+fn a_node_that_has_moved_is_told_of_with_the_record_that_it_gave() {
+    let stranger = Stranger::new(1);
+    let record = RecordBuilder::new(7).ip(stranger.at.ip()).udp(stranger.at.port());
+    let record = Arc::new(record.sign(&stranger.key).unwrap());
+    let known = Contact::from_record(Arc::clone(&record));
+    let mut lone = Lone::new(1, |config| config.bootnodes.push(known));
+    lone.wait_serving(core::slice::from_ref(&stranger), Duration::from_secs(10));
+    assert!(matches!(lone.events.last(), Some(Event::Ready)), "{:?}", lone.events);
+    let moved = Stranger { key: stranger.key, at: address(2000) };
+    lone.bond(&moved);
+    let told = lone
+        .events
+        .iter()
+        .find_map(|event| if let Event::Updated(contact) = event { Some(contact) } else { None });
+    let told = told.unwrap_or_else(|| panic!("{:?}", lone.events));
+    assert_eq!((told.record(), told.udp_endpoint()), (Some(&record), Some(moved.at)));
 }
 
 #[test]

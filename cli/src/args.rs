@@ -159,6 +159,9 @@ pub(crate) struct Listen {
     /// Admits at most so many peers
     #[arg(long, default_value_t = 4096, value_name = "N")]
     pub(crate) maxpeers: usize,
+    /// What the node runs on
+    #[arg(long, value_enum, default_value = "smol")]
+    pub(crate) runtime: RuntimeName,
     #[command(flatten)]
     pub(crate) node: Local,
 }

@@ -2,19 +2,19 @@
 //! who goes.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use devp2p_smol::core::p2p::LocalCapabilities;
 use devp2p_smol::core::session::Greeting;
-use devp2p_smol::{Channel, Config, Event, Executor, Node, Peer, SendError, start};
+use devp2p_smol::{Channel, Config, Event, Node, Peer, SendError};
 use futures_lite::future::{or, zip};
 
 use super::{ECHO, REPLY, REQUEST, tidings};
 use crate::args::Listen;
 use crate::failure::{Failure, system};
+use crate::runtime::{self, Runtime};
+use crate::signals;
 use crate::writer::{Lines, Written};
-use crate::{signals, workers};
 
 pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     // As geth does. With fewer files it serves fewer peers, and says so then.
@@ -30,21 +30,22 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     node.limits.max_peers = arguments.maxpeers;
     let signals = signals::watch().map_err(system("signals"))?;
     let config = Config::new(node, seed).listen(arguments.addr);
-    let executor = Arc::new(Executor::new());
-    let node = start(config, &executor)?;
-    let (lines, written) = Lines::start().map_err(system("output thread"))?;
-    let host = Host { node, lines, executor: Arc::clone(&executor), json: arguments.node.json };
-
-    let until = async {
-        let _ = signals.recv().await;
+    let work = async |runtime: Runtime| {
+        let node = runtime.start(config)?;
+        let (lines, written) = Lines::start().map_err(system("output thread"))?;
+        let until = async {
+            let _ = signals.recv().await;
+        };
+        let host = Host { node, lines, runtime, json: arguments.node.json };
+        host.serve(until, &written).await.map_err(Failure::Output)
     };
-    workers::run(&executor, host.serve(until, &written))?.map_err(Failure::Output)
+    runtime::run(arguments.runtime, work)?
 }
 
 struct Host {
     node: Node,
     lines: Lines,
-    executor: Arc<Executor<'static>>,
+    runtime: Runtime,
     json: bool,
 }
 
@@ -76,7 +77,7 @@ impl Host {
             match event {
                 Event::Connected(peer) => {
                     let guest = attend(peer, self.lines.clone(), self.json);
-                    self.executor.spawn(guest).detach();
+                    self.runtime.spawn(guest);
                 }
                 Event::Failed(failure) => {
                     self.lines.say(tidings::refused(&failure, self.json)).await;

@@ -118,16 +118,17 @@ type target struct {
 type visitor struct {
 	*target
 	key    *ecdsa.PrivateKey
-	socket net.Conn
+	socket *gathering
 	conn   *rlpx.Conn
 	writes sync.Mutex
 }
 
 func (v *visitor) open() (err error) {
-	socket, err := net.DialTimeout("tcp", v.address, 10*time.Second)
+	tcp, err := net.DialTimeout("tcp", v.address, 10*time.Second)
 	if err != nil {
 		return err
 	}
+	socket := &gathering{Conn: tcp}
 	defer func() {
 		if err != nil {
 			socket.Close()
@@ -194,6 +195,7 @@ func (v *visitor) write(code uint64, payload []byte) {
 	defer v.writes.Unlock()
 	v.socket.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	v.conn.Write(code, payload)
+	v.socket.flush()
 }
 
 func (v *visitor) leave() {

@@ -7,6 +7,7 @@
 //	geth pings [flags] ENODE   pings ENODE as fast as it answers, says how fast that is
 //	geth serve [flags]         a p2p.Server that serves `echo`; prints its enode URL
 //	geth load [flags] ENODE    opens many connections to ENODE, says how fast, and holds them
+//	geth echo [flags] ENODE    has ENODE send messages back, says how many it did
 //	geth run [flags]           both halves in turns, and the table
 package main
 
@@ -36,6 +37,8 @@ func main() {
 		serve(arguments)
 	case "load":
 		load(arguments)
+	case "echo":
+		echoLoad(arguments)
 	case "run":
 		run(arguments)
 	default:
@@ -44,7 +47,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth rlpx|packets|table|discover|pings|serve|load|run [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth rlpx|packets|table|discover|pings|serve|load|echo|run [flags] [arguments]")
 	os.Exit(2)
 }
 

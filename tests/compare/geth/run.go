@@ -53,11 +53,51 @@ var goals = []goal{
 	{name: "pings answered (libsecp256k1)", build: "secp256k1", measure: "pings/rate", unit: "/s", atLeast: 1.0, rate: true},
 	{name: "processor time of each ping (k256)", build: "default", measure: "pings/cpu", unit: "µs"},
 	{name: "processor time of each ping (libsecp256k1)", build: "secp256k1", measure: "pings/cpu", unit: "µs"},
-	{name: "connections accepted", build: "default", measure: "accept/rate", unit: "/s", atLeast: 1.0, rate: true},
-	{name: "processor time of each, accepting", build: "default", measure: "accept/cpu", unit: "µs"},
-	{name: "resident memory of each, just accepted", build: "default", measure: "accept/memory", unit: "kB"},
-	{name: "resident memory of each, idle and pinged", build: "default", measure: "idle/memory", unit: "kB", atMost: 12},
-	{name: "processor time of each and second, idle", build: "default", measure: "idle/cpu", unit: "µs"},
+}
+
+// sizes of the messages that are echoed.
+var sizes = []struct {
+	bytes int
+	name  string
+}{{32, "32 B"}, {1 << 10, "1 KiB"}, {16 << 10, "16 KiB"}}
+
+// Goals of whole nodes, for each way of ours to run one.
+func init() {
+	for _, node := range nodes[1:] {
+		add := func(name, measure, unit string, g goal) {
+			g.name, g.build, g.measure, g.unit = name+" ("+node.label+")", node.side, measure, unit
+			goals = append(goals, g)
+		}
+		least := 1.0
+		if node.secp256k1 {
+			least = 1.3
+		}
+		add("connections accepted", "accept/rate", "/s", goal{rate: true})
+		add("the same, each second of its processor time", "accept/efficiency", "/s", goal{atLeast: least, rate: true})
+		if node.secp256k1 {
+			continue // nothing else has to do with the curve
+		}
+		add("memory of each, just accepted", "accept/memory", "kB", goal{})
+		add("memory of each, idle and pinged", "idle/memory", "kB", goal{atLeast: 3, atMost: 12})
+		add("processor time of 50 idle peers", "idle/cpu", "µs/s", goal{atMost: 1000})
+		for _, size := range sizes {
+			measure := fmt.Sprintf("echo/%d", size.bytes)
+			add("echoes of "+size.name, measure+"/rate", "/s", goal{atLeast: 1.2, rate: true})
+			add("processor time of each", measure+"/cpu", "µs", goal{atLeast: 1.0})
+		}
+	}
+}
+
+// nodes are the ways to run a node that serves echo.
+var nodes = []struct {
+	side, label, runtime string
+	secp256k1            bool
+}{
+	{side: "geth"},
+	{side: "default", label: "smol", runtime: "smol"},
+	{side: "tokio", label: "tokio", runtime: "tokio"},
+	{side: "secp256k1", label: "smol, libsecp256k1", runtime: "smol", secp256k1: true},
+	{side: "tokio-secp256k1", label: "tokio, libsecp256k1", runtime: "tokio", secp256k1: true},
 }
 
 // figures are all values of one measure, in the unit of the table.
@@ -70,7 +110,7 @@ type comparison struct {
 	rounds, loads, connections         int
 	parallel                           int
 	idle                               time.Duration
-	pinging                            time.Duration
+	pinging, echoing                   time.Duration
 	jsonFile                           string
 	gethOnly                           bool
 
@@ -88,6 +128,7 @@ func run(arguments []string) {
 	flags.IntVar(&c.rounds, "rounds", 5, "rounds in memory; 0 for none")
 	flags.IntVar(&c.loads, "loads", 3, "rounds over loopback; 0 for none")
 	flags.DurationVar(&c.pinging, "pinging", 2*time.Second, "how long a round pings")
+	flags.DurationVar(&c.echoing, "echoing", 2*time.Second, "how long a round echoes messages of one size")
 	flags.IntVar(&c.connections, "connections", 1000, "real connections")
 	flags.IntVar(&c.parallel, "parallel", 16, "how many are opened at a time")
 	flags.DurationVar(&c.idle, "idle", 17*time.Second, "how long the last round holds them; pings come every 15 s")
@@ -98,7 +139,10 @@ func run(arguments []string) {
 		fail("run: unexpected %q", flags.Arg(0))
 	}
 	c.geth, _ = os.Executable()
-	c.results = map[string]figures{"geth": {}, "default": {}, "secp256k1": {}}
+	c.results = make(map[string]figures)
+	for _, node := range nodes {
+		c.results[node.side] = make(figures)
+	}
 	c.environment = make(map[string]any)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -126,12 +170,27 @@ func run(arguments []string) {
 	}
 	for round := range c.loads {
 		progress("%d connections, round %d of %d", c.connections, round+1, c.loads)
-		idle := 2 * time.Second
-		if round == c.loads-1 {
-			idle = c.idle
+		last := round == c.loads-1
+		for _, side := range c.sides(round, "geth", "default", "tokio", "secp256k1", "tokio-secp256k1") {
+			idle := 2 * time.Second
+			if last && !strings.HasSuffix(side, "secp256k1") {
+				idle = c.idle
+			}
+			c.load(side, idle)
 		}
-		for _, side := range c.sides(round, "geth", "default") {
-			c.load(side, idle, round == c.loads-1)
+	}
+	for round := range c.loads {
+		progress("echoes, round %d of %d", round+1, c.loads)
+		for _, side := range c.sides(round, "geth", "default", "tokio") {
+			for _, size := range sizes {
+				c.echoes(side, size.bytes)
+			}
+		}
+	}
+	if c.loads > 0 {
+		progress("50 idle peers")
+		for _, side := range c.sides(0, "geth", "default", "tokio") {
+			c.idlePeers(side)
 		}
 	}
 	c.table()
@@ -221,63 +280,120 @@ func (c *comparison) pings(side string) {
 	results.add("pings/lost", said.Lost)
 }
 
-// load sets the load generator against one side's listening node.
-func (c *comparison) load(side string, idle time.Duration, last bool) {
+// serve starts one side's node that serves echo.
+func (c *comparison) serve(side string) (*child, string) {
 	peers := strconv.Itoa(2 * c.connections)
 	var node *child
-	if side == "geth" {
-		// As many handshakes at a time as the generator opens, so that its limit is not what is measured.
-		node = start(c.geth, "serve", "--maxpeers", peers, "--maxpending", strconv.Itoa(4*c.parallel))
-	} else {
-		node = start(c.devp2p, "rlpx", "listen", "--addr", "127.0.0.1:0", "--echo", "--maxpeers", peers)
+	for _, n := range nodes {
+		if n.side != side {
+			continue
+		}
+		path := c.devp2p
+		if n.secp256k1 {
+			path = c.devp2pC
+		}
+		if side == "geth" {
+			// As many handshakes at a time as the generator opens, so that its limit is not what is measured.
+			node = start(c.geth, "serve", "--maxpeers", peers, "--maxpending", strconv.Itoa(4*c.parallel))
+		} else {
+			node = start(path, "rlpx", "listen", "--addr", "127.0.0.1:0", "--echo", "--maxpeers", peers, "--runtime", n.runtime)
+		}
 	}
-	defer node.stop()
 	url := node.enode()
 	time.Sleep(500 * time.Millisecond)
-	memory, spent := node.resident(), node.spent()
+	return node, url
+}
 
-	generator := start(c.geth, "load", "--connections", strconv.Itoa(c.connections), "--parallel", strconv.Itoa(c.parallel), url)
+// visit has the load generator open connections to a node, and gives how many a second.
+func (c *comparison) visit(node *child, url string, connections int) (generator *child, perSecond float64) {
+	generator = start(c.geth, "load", "--connections", strconv.Itoa(connections), "--parallel", strconv.Itoa(c.parallel), url)
 	var opened struct {
-		Connections  float64 `json:"connections"`
 		Failed       int     `json:"failed"`
 		FirstFailure string  `json:"first_failure"`
 		PerSecond    float64 `json:"per_second"`
 	}
 	generator.read(&opened)
 	if opened.Failed > 0 {
-		fail("%s: %d of %d connections failed; one of them: %s", node.path, opened.Failed, c.connections, opened.FirstFailure)
+		fail("%s: %d of %d connections failed; one of them: %s", node.path, opened.Failed, connections, opened.FirstFailure)
 	}
-	accepting := node.spent() - spent
-	time.Sleep(2 * time.Second)
-	accepted := node.resident()
-	spent = node.spent()
-	begin := time.Now()
-	time.Sleep(idle - 2*time.Second)
-	pinged := node.resident()
+	return generator, opened.PerSecond
+}
 
+// depart ends what visit began, and gives how many pings each connection answered meanwhile.
+func (c *comparison) depart(node, generator *child, connections int) (pings float64) {
 	fmt.Fprintln(generator.input)
 	var held struct {
-		Lost          int `json:"lost"`
-		PingsAnswered int `json:"pings_answered"`
+		Lost          int     `json:"lost"`
+		PingsAnswered float64 `json:"pings_answered"`
 	}
 	generator.read(&held)
 	if held.Lost > 0 {
-		fail("%s: lost %d of %d connections while they were idle", node.path, held.Lost, c.connections)
-	}
-	results := c.results[side]
-	results.add("accept/rate", opened.PerSecond)
-	results.add("accept/cpu", accepting.Seconds()*1e6/opened.Connections)
-	results.add("accept/memory", float64(accepted-memory)/1000/opened.Connections)
-	if last {
-		results.add("idle/memory", float64(pinged-memory)/1000/opened.Connections)
-		results.add("idle/pings", float64(held.PingsAnswered)/opened.Connections)
-		if elapsed := time.Since(begin).Seconds(); elapsed > 1 {
-			results.add("idle/cpu", (node.spent()-spent).Seconds()*1e6/opened.Connections/elapsed)
-		}
+		fail("%s: lost %d of %d connections while they were idle", node.path, held.Lost, connections)
 	}
 	if err := generator.wait(); err != nil {
 		fail("load: %v", err)
 	}
+	return held.PingsAnswered / float64(connections)
+}
+
+// load has one side's node accept many connections and hold them.
+func (c *comparison) load(side string, idle time.Duration) {
+	node, url := c.serve(side)
+	defer node.stop()
+	memory, spent := node.resident(), node.spent()
+	generator, perSecond := c.visit(node, url, c.connections)
+	accepting := node.spent() - spent
+	time.Sleep(2 * time.Second)
+	accepted := node.resident()
+	time.Sleep(idle - 2*time.Second)
+	pinged := node.resident()
+	pings := c.depart(node, generator, c.connections)
+
+	results, connections := c.results[side], float64(c.connections)
+	results.add("accept/rate", perSecond)
+	results.add("accept/efficiency", connections/accepting.Seconds())
+	results.add("accept/memory", float64(accepted-memory)/1000/connections)
+	if idle == c.idle {
+		results.add("idle/memory", float64(pinged-memory)/1000/connections)
+		results.add("idle/pings", pings)
+	}
+}
+
+// echoes has one side's node send back messages of a size.
+func (c *comparison) echoes(side string, size int) {
+	node, url := c.serve(side)
+	defer node.stop()
+	generator := start(c.geth, "echo", "--size", strconv.Itoa(size), "--time", c.echoing.String(), url)
+	var said struct {
+		Ready     bool    `json:"ready"`
+		Replies   float64 `json:"replies"`
+		PerSecond float64 `json:"per_second"`
+	}
+	generator.read(&said)
+	spent := node.spent()
+	generator.read(&said)
+	spent = node.spent() - spent
+	if err := generator.wait(); err != nil {
+		fail("echo: %v", err)
+	}
+	if said.Replies == 0 {
+		fail("%s echoed nothing", node.path)
+	}
+	c.results[side].add(fmt.Sprintf("echo/%d/rate", size), said.PerSecond)
+	c.results[side].add(fmt.Sprintf("echo/%d/cpu", size), spent.Seconds()*1e6/said.Replies)
+}
+
+// idlePeers has one side's node hold 50 connections, pings included.
+func (c *comparison) idlePeers(side string) {
+	const peers = 50
+	node, url := c.serve(side)
+	defer node.stop()
+	generator, _ := c.visit(node, url, peers)
+	time.Sleep(time.Second)
+	spent, begin := node.spent(), time.Now()
+	time.Sleep(c.idle)
+	c.results[side].add("idle/cpu", (node.spent()-spent).Seconds()*1e6/time.Since(begin).Seconds())
+	c.depart(node, generator, peers)
 }
 
 // line is a goal with its outcome, as it is written to the JSON file.
@@ -323,6 +439,10 @@ func (c *comparison) table() {
 		case g.atLeast > 0:
 			l.Goal = fmt.Sprintf("ratio ≥ %.2f", g.atLeast)
 			met = l.Ratio != nil && *l.Ratio >= g.atLeast
+			if g.atMost > 0 {
+				l.Goal += fmt.Sprintf(", ≤ %g", g.atMost)
+				met = met && *l.Ours <= g.atMost
+			}
 		case g.atMost > 0:
 			l.Goal = fmt.Sprintf("≤ %g %s", g.atMost, g.unit)
 			met = l.Ours != nil && *l.Ours <= g.atMost
@@ -353,7 +473,7 @@ func (c *comparison) table() {
 			fail("%v", err)
 		}
 	}
-	const form = "%-50s %14s %14s %7s  %-13s %s\n"
+	const form = "%-56s %14s %14s %7s  %-18s %s\n"
 	fmt.Printf(form, "", "ours", "geth", "ratio", "goal", "")
 	for _, l := range lines {
 		verdict := ""

@@ -2,17 +2,19 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::fs::File;
+use std::fs::{self, File};
+use std::thread;
 use std::time::Instant;
 
 use devp2p_core::limits;
+use devp2p_core::p2p::DisconnectReason;
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Level, Metadata, Subscriber};
 
 use super::Runtime;
-use super::raw::stranger;
-use super::rig::{ECHO, Rig};
+use super::raw::{RawPeer, stranger};
+use super::rig::{ECHO, Rig, local};
 
 pub fn a_stranger_is_served_after_fifty_connections_that_never_speak<R: Runtime>() {
     Rig::<R>::run(async |rig| {
@@ -36,6 +38,84 @@ pub fn a_stranger_is_served_after_fifty_connections_that_never_speak<R: Runtime>
         assert!((limits::SILENT_CONNECTION..Duration::from_secs(4)).contains(&took), "{took:?}");
         rig.round_trip(&peer.channel(ECHO).unwrap(), 1, 1000).await;
         drop(silent);
+    });
+}
+
+/// What this process has in memory, in bytes.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The process's memory and files, which it may have more of than most. Run alone.
+pub fn two_thousand_connections_that_never_speak_keep_nobody_out<R: Runtime>() {
+    const SILENT: usize = 2000;
+    rlimit::increase_nofile_limit(8192).unwrap();
+    Rig::<R>::run(async |rig| {
+        let (node, dialler) = (rig.echo_node(), rig.echo_node());
+        rig.serve_echo(&node);
+        let address = node.address().unwrap();
+        drop(rig.dial(&dialler, &node).await.unwrap());
+        let before = resident();
+        let silent = thread::spawn(move || -> Vec<_> {
+            (0..SILENT).map(|_| stranger(address)).collect()
+        });
+        rig.until("strangers", || silent.is_finished()).await;
+        let silent = silent.join().unwrap();
+        let begun = Instant::now();
+        let enode = node.enode();
+        let peer = async {
+            loop {
+                if let Ok(peer) = dialler.dial(&enode).await {
+                    break peer;
+                }
+            }
+        };
+        let peer = rig.within("a place", peer).await;
+        rig.round_trip(&peer.channel(ECHO).unwrap(), 1, 1000).await;
+        let (took, grown) = (begun.elapsed(), resident().saturating_sub(before));
+        println!("{SILENT} silent: a peer was served after {took:?}; {grown} bytes more in memory");
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        assert!(grown < 4 << 20, "{grown} bytes for {SILENT} connections");
+        drop(silent);
+    });
+}
+
+/// The process's memory and files. Run alone.
+pub fn peers_that_come_and_leave_at_once_leave_nothing<R: Runtime>() {
+    const TIMES: usize = 300;
+    Rig::<R>::run(async |rig| {
+        let node = rig.echo_node();
+        rig.serve_echo(&node);
+        let come_and_leave = async |times: usize| {
+            for _ in 0..times {
+                let (enode, offer) = (node.enode(), local(&[(ECHO, 1, 2)]));
+                let visit = thread::spawn(move || {
+                    RawPeer::dial(offer, &enode).disconnect_and_close(DisconnectReason::Quitting);
+                });
+                rig.until("a visit", || visit.is_finished()).await;
+                visit.join().unwrap();
+            }
+            let nobody = async {
+                while !node.snapshot().await.unwrap().node.peers.is_empty() {
+                    rig.runtime.sleep(Duration::from_millis(5)).await;
+                }
+            };
+            rig.within("an empty house", nobody).await;
+        };
+        // What is kept for another time, and what a list grows to.
+        come_and_leave(TIMES).await;
+        let (memory, files) = (resident(), open_files());
+        come_and_leave(TIMES).await;
+        let grown = resident().saturating_sub(memory);
+        println!("{TIMES} that came and left: {grown} bytes more in memory");
+        assert!(grown < 1 << 20, "{grown} bytes for {TIMES}");
+        rig.until("the last file", || open_files() <= files).await;
     });
 }
 

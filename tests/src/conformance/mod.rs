@@ -30,6 +30,7 @@ pub mod events;
 pub mod idle;
 pub mod listener;
 pub mod node_database;
+pub mod peers;
 pub mod pressure;
 pub mod refusals;
 pub mod stopping;
@@ -40,7 +41,7 @@ use core::time::Duration;
 use devp2p_handle::{Discovery, Node};
 use devp2p_host::{Config, StartError};
 
-pub use alone::alone;
+pub use alone::{alone, apart};
 pub use rig::{LIMIT, Rig};
 
 /// An adapter on its runtime. Clones are the same runtime; when the last one
@@ -132,6 +133,16 @@ macro_rules! conformance {
             listener {
                 a_stranger_is_served_after_fifty_connections_that_never_speak
             }
+            peers {
+                both_sides_dial_at_once_and_have_one_connection
+                a_trusted_node_gets_in_though_all_places_are_taken
+                limits_change_while_a_node_runs
+                a_peer_that_is_removed_is_told_that_it_was_asked_for
+                networks_outside_of_those_allowed_are_neither_taken_nor_dialled
+                who_is_cut_off_in_the_middle_of_a_handshake_leaves_its_place
+                a_connection_whose_other_end_is_gone_is_given_up
+                a_node_stops_while_it_dials_and_is_dialled
+            }
             idle {
                 idle_connections_wake_nobody
             }
@@ -161,12 +172,19 @@ macro_rules! conformance {
         $crate::conformance! { alone $runtime;
             listener {
                 the_listener_outlives_a_lack_of_file_descriptors
+                two_thousand_connections_that_never_speak_keep_nobody_out
+                peers_that_come_and_leave_at_once_leave_nothing
             }
             stopping {
                 a_stopped_node_leaves_no_file_descriptor
             }
             discovery {
                 stopped_discovery_leaves_no_thread_and_no_file_descriptor
+            }
+        }
+        $crate::conformance! { apart $runtime;
+            peers {
+                an_address_that_comes_again_within_half_a_minute_is_not_heard
             }
         }
     };
@@ -176,10 +194,10 @@ macro_rules! conformance {
             $crate::conformance::$room::$case::<$runtime>();
         }
     )*)*};
-    (alone $runtime:ty; $($room:ident { $($case:ident)* })*) => {$($(
+    ($how:ident $runtime:ty; $($room:ident { $($case:ident)* })*) => {$($(
         #[test]
         fn $case() {
-            $crate::conformance::alone(module_path!(), stringify!($case), || {
+            $crate::conformance::$how(module_path!(), stringify!($case), || {
                 $crate::conformance::$room::$case::<$runtime>();
             });
         }

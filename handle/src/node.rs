@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// The dial scheduler has room for nodes of this source, a position in
     /// [`Config::candidates`](node::Config::candidates): bring some by
-    /// [`Node::offer`].
+    /// [`Node::offer`], as soon as there are some. It is not told again before.
     WantsCandidates(usize),
 }
 

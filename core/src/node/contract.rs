@@ -303,8 +303,9 @@ pub enum Event {
     /// A node of the dial scheduler could not be dialled.
     DialFailed(Box<Contact>, DialFailure),
     /// The dial scheduler has room for nodes of this source, a position in
-    /// [`Config::candidates`](super::Config::candidates). Asked once until some
-    /// have come by [`Command::Candidates`].
+    /// [`Config::candidates`](super::Config::candidates). Asked once until they
+    /// have come by [`Command::Candidates`], and at once again if there is still
+    /// room: who has none yet answers when there are some.
     WantsCandidates(usize),
     /// Discovery says this.
     Discovery(discv4::Event),

@@ -62,9 +62,8 @@ pub fn two_thousand_connections_that_never_speak_keep_nobody_out<R: Runtime>() {
         let address = node.address().unwrap();
         drop(rig.dial(&dialler, &node).await.unwrap());
         let before = resident();
-        let silent = thread::spawn(move || -> Vec<_> {
-            (0..SILENT).map(|_| stranger(address)).collect()
-        });
+        let silent =
+            thread::spawn(move || -> Vec<_> { (0..SILENT).map(|_| stranger(address)).collect() });
         rig.until("strangers", || silent.is_finished()).await;
         let silent = silent.join().unwrap();
         let begun = Instant::now();

@@ -1,6 +1,7 @@
 //! The lines of a `listen`, written by a thread of its own, so that a reader who
 //! dawdles holds up what is to be told, and no connection.
 
+use core::time::Duration;
 use std::io::{self, Write as _};
 use std::thread;
 
@@ -11,6 +12,10 @@ const WAITING: usize = 256;
 
 /// Bytes that are written at once when many lines wait.
 const BATCH: usize = 16 * 1024;
+
+/// After a line others may come for so long, to be written at once: a thread that
+/// wakes for every line costs more than what it tells of.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Takes lines. Clones are the same.
 #[derive(Clone)]
@@ -64,6 +69,7 @@ fn write(waiting: &Receiver<String>) -> io::Result<()> {
         }
         output.write_all(batch.as_bytes())?;
         output.flush()?;
+        thread::sleep(GATHER);
     }
     Ok(())
 }

@@ -151,6 +151,14 @@ impl Link {
         Ok(Some(Greeted { hello, shared }))
     }
 
+    /// From here on compresses, though the other's hello has not come yet. Who has
+    /// read ours decompresses what follows it, geth at any rate: it cannot know
+    /// that we have not read its own. Of versions before 5 nobody is left.
+    pub(super) fn compress_for_reader_of_hello(&mut self, local: &Local) {
+        let said = matches!(local.greeting(), Greeting::Offer(_));
+        self.compressed |= said && p2p::VERSION >= p2p::SNAPPY_VERSION;
+    }
+
     /// The next message, once its frame is complete: code and payload.
     pub(super) fn receive(
         &mut self,

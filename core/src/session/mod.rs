@@ -409,6 +409,7 @@ impl Session {
         if self.is_over() {
             return;
         }
+        let greeting = matches!(self.state, State::Hello { .. });
         let state = core::mem::replace(&mut self.state, State::Closed(Some(error)));
         let (State::Authenticated { mut link, .. }
         | State::Hello { mut link, .. }
@@ -418,6 +419,9 @@ impl Session {
             // Nothing is answered to a bad handshake.
             return;
         };
+        if greeting && matches!(error, SessionError::Local(_)) {
+            link.compress_for_reader_of_hello(&self.local);
+        }
         // As in geth: before both hellos are through, a disconnect of the
         // other's is not answered.
         let unanswered = matches!(error, SessionError::Remote(_)) && !link.is_greeted();

@@ -109,7 +109,7 @@ impl DialScheduler {
             return None;
         }
         let attempt = match self.statics.draw(&mut self.rng) {
-            Some(node) => Attempt::new(Kind::Static, node.contact, node.name),
+            Some(node) => Attempt::of_static(node),
             None => Attempt::new(Kind::Dynamic, self.candidate(around)?, None),
         };
         self.history.insert(around.now, *attempt.id());
@@ -263,7 +263,7 @@ impl DialScheduler {
     /// Something has changed for this node: may it be dialled now?
     pub(super) fn reconsider(&mut self, id: &NodeId, around: &Surroundings<'_>) {
         let Some(node) = self.statics.get(id) else { return };
-        let eligible = self.check(&node.contact, around).is_ok();
+        let eligible = self.check(&node.given, around).is_ok();
         self.statics.set_eligible(id, eligible);
     }
 

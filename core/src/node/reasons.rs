@@ -55,7 +55,7 @@ impl Refusal {
 pub enum DialRefusal {
     /// It is ourselves.
     SelfDialled,
-    /// It has an address and no TCP port.
+    /// It has an address and no TCP port; or a source has brought it without an address.
     NoPort,
     /// It is being dialled.
     AlreadyDialling,
@@ -63,7 +63,7 @@ pub enum DialRefusal {
     AlreadyConnected,
     /// It is dialling us.
     PendingInbound,
-    /// Its address is outside of the networks that we keep to, or unknown.
+    /// Its address is outside of the networks that we keep to.
     NetRestrict,
     /// It was dialled less than [`limits::DIAL_HISTORY_LIFE`](crate::limits::DIAL_HISTORY_LIFE) ago.
     RecentlyDialled,

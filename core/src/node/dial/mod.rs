@@ -80,7 +80,9 @@ impl DialScheduler {
         slots.saturating_sub(self.attempts.len() - self.requested)
     }
 
-    /// Why this node is not dialled now. geth `checkDial`.
+    /// Why this node is not dialled now. geth `checkDial`, which refuses as well
+    /// who has no address yet where there are networks to keep to: here each
+    /// address of a name or a record is looked at when it is known.
     fn check(&self, contact: &Contact, around: &Surroundings<'_>) -> Result<(), DialRefusal> {
         let id = contact.id();
         let allowed = |ip: IpAddr| around.net_restrict.is_none_or(|networks| networks.contains(ip));
@@ -94,7 +96,7 @@ impl DialScheduler {
             Err(DialRefusal::AlreadyConnected)
         } else if names(&self.pending_inbound, id) {
             Err(DialRefusal::PendingInbound)
-        } else if around.net_restrict.is_some() && !contact.ip().is_some_and(allowed) {
+        } else if !contact.ip().is_none_or(allowed) {
             Err(DialRefusal::NetRestrict)
         } else if self.history.contains(id) {
             Err(DialRefusal::RecentlyDialled)

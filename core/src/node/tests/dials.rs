@@ -218,6 +218,17 @@ fn addresses_of_a_name_are_kept_to_our_networks() {
 }
 
 #[test]
+fn a_static_node_with_a_name_is_looked_up_though_we_keep_to_some_networks() {
+    let mut config = config();
+    config.net_restrict = Some(NetRestrict::new(["33.0.0.0/8".parse().unwrap()]));
+    config.static_nodes = [named(1)].into();
+    let mut lone = Lone::new(config);
+    let (name, _) = lone.names.remove(0);
+    lone.names_are(name, &[[8, 8, 8, 8].into(), address(1).ip()]);
+    assert_eq!(lone.connects.remove(0).1, address(1));
+}
+
+#[test]
 fn a_connection_that_does_not_come_about_in_fifteen_seconds_is_given_up() {
     let mut lone = Lone::new(config());
     lone.request(Command::Dial(enode(1)));

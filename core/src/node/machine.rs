@@ -40,7 +40,7 @@ pub struct Node {
     /// The TCP port among it.
     pub(super) listen_port: u16,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
-    /// Connections that were never admitted and have been told to go.
+    /// Inbound connections that were never admitted and have been told to go.
     pub(super) leaving: usize,
     pub(super) incoming: Incoming,
     pub(super) peers: Peers,
@@ -86,6 +86,13 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// It has been told to go. Whatever else happens, it is told so once.
     pub(super) told: bool,
+}
+
+impl Connection {
+    /// Whether it holds one of the places of those who come in and have to go.
+    pub(super) fn is_leaving_inbound(&self) -> bool {
+        self.state == State::Leaving && self.direction == Direction::Inbound
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -494,8 +501,8 @@ impl Node {
         if self.connections.len() > most {
             return Err("connections");
         }
-        let count = |state| self.connections.values().filter(|c| c.state == state).count();
-        if self.leaving != count(State::Leaving) {
+        let count = |is: fn(&Connection) -> bool| self.connections.values().filter(|c| is(c)).count();
+        if self.leaving != count(Connection::is_leaving_inbound) {
             return Err("count of leaving connections");
         }
         for (id, connection) in &self.connections {
@@ -506,7 +513,7 @@ impl Node {
                 return Err("an admitted connection and the set of peers");
             }
         }
-        if self.peers.len() != count(State::Admitted) {
+        if self.peers.len() != count(|connection| connection.state == State::Admitted) {
             return Err("a peer without a connection");
         }
         Ok(())

@@ -139,7 +139,7 @@ impl Node {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if matches!(connection.state, State::Handshake | State::Hello) {
             connection.state = State::Leaving;
-            self.leaving += 1;
+            self.leaving += usize::from(connection.is_leaving_inbound());
         }
         self.release(id);
         self.dismiss(id, reason);
@@ -184,7 +184,7 @@ impl Node {
             self.counts.late_reports = self.counts.late_reports.saturating_add(1);
             return;
         };
-        self.leaving -= usize::from(connection.state == State::Leaving);
+        self.leaving -= usize::from(connection.is_leaving_inbound());
         let remote = connection.remote.map(|(_, remote)| remote);
         if let Some(attempt) = self.dial.take(id)
             && let Kind::Requested(request) = attempt.kind

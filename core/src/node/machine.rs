@@ -374,6 +374,9 @@ impl OwnRecord {
         }
         let mut discovery = discv4::Config::new(key);
         discovery.bootnodes = config.bootstrap_nodes.clone();
+        if let Some(networks) = &config.net_restrict {
+            discovery.bootnodes.retain(|node| node.ip().is_some_and(|ip| networks.contains(ip)));
+        }
         discovery.store = config.store;
         discovery.endpoints = endpoints;
         discovery.entries = entries;

@@ -82,6 +82,16 @@ fn a_static_node_is_dialled_where_its_record_says_and_then_where_we_were_told() 
 }
 
 #[test]
+fn a_bootnode_outside_of_our_networks_is_not_asked() {
+    let mut config = with_discovery();
+    config.static_nodes.clear();
+    config.bootstrap_nodes = [contact(1)].into();
+    assert!(!Lone::new(config.clone()).sent.is_empty());
+    config.net_restrict = Some(NetRestrict::new(["10.0.0.0/8".parse().unwrap()]));
+    assert!(Lone::new(config).sent.is_empty());
+}
+
+#[test]
 fn a_record_without_a_tcp_port_does_not_cost_us_the_node() {
     let mut lone = Lone::new(with_discovery());
     resolve(&mut lone, &record(address(2).ip(), None));

@@ -105,7 +105,6 @@ impl Node {
 
     fn set_limits(&mut self, id: RequestId, limits: Limits) {
         self.limits = limits.clamped();
-        self.with_dial(|dial, around| dial.reconsider_all(around));
         self.answer(id, Answer::Done);
     }
 

@@ -269,13 +269,6 @@ impl DialScheduler {
         self.statics.set_eligible(id, eligible);
     }
 
-    /// The same for all, when the surroundings have changed.
-    pub(super) fn reconsider_all(&mut self, around: &Surroundings<'_>) {
-        for id in self.statics.ids() {
-            self.reconsider(&id, around);
-        }
-    }
-
     /// An inbound connection of this node has passed the first admission.
     pub(super) fn inbound_pending(&mut self, id: NodeId, connection: ConnectionId) {
         self.pending_inbound.insert((id, connection));

@@ -67,10 +67,6 @@ impl Statics {
         self.nodes.len()
     }
 
-    pub(super) fn ids(&self) -> Vec<NodeId> {
-        self.nodes.keys().copied().collect()
-    }
-
     /// It has been found here.
     pub(super) fn relocate(&mut self, contact: &Contact) {
         if let Some(node) = self.nodes.get_mut(contact.id()) {

@@ -21,7 +21,8 @@ pub struct Counts {
     pub dials: u64,
     /// Dials that came to a TCP connection.
     pub dials_connected: u64,
-    /// Dials that did not, by reason.
+    /// Dials that did not, or were given up before their connection was admitted,
+    /// by reason.
     pub dials_failed: DialFailures,
     /// Nodes that the dial scheduler did not dial, by reason.
     pub dials_refused: DialRefusals,

@@ -42,6 +42,9 @@ pub struct Node {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     /// Inbound connections that were never admitted and have been told to go.
     pub(super) leaving: usize,
+    /// Connections that the application has dialled and given up, and that have
+    /// yet to end.
+    pub(super) given_up: usize,
     pub(super) incoming: Incoming,
     pub(super) peers: Peers,
     pub(super) dial: DialScheduler,
@@ -130,6 +133,7 @@ impl Node {
             listen_port: config.listen_port,
             connections: BTreeMap::new(),
             leaving: 0,
+            given_up: 0,
             incoming: Incoming::default(),
             peers: Peers::new(own, config.trusted_nodes),
             dial: DialScheduler::new(own, sources, seed.derive("dial", 0).jitter()),
@@ -504,9 +508,18 @@ impl Node {
         if self.connections.len() > most {
             return Err("connections");
         }
-        let count = |is: fn(&Connection) -> bool| self.connections.values().filter(|c| is(c)).count();
+        let count =
+            |is: fn(&Connection) -> bool| self.connections.values().filter(|c| is(c)).count();
         if self.leaving != count(Connection::is_leaving_inbound) {
             return Err("count of leaving connections");
+        }
+        let is_given_up = |id: &ConnectionId, connection: &Connection| {
+            connection.state == State::Leaving
+                && connection.direction == Direction::Outbound
+                && self.dial.attempt(*id).is_none()
+        };
+        if self.given_up != self.connections.iter().filter(|(id, c)| is_given_up(id, c)).count() {
+            return Err("count of connections that were given up");
         }
         for (id, connection) in &self.connections {
             let remote = connection.remote.as_ref().map(|(_, remote)| remote);

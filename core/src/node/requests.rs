@@ -80,7 +80,8 @@ impl Node {
 
     fn dial_requested(&mut self, id: RequestId, address: &NodeAddress) {
         let now = self.now.mono;
-        match self.dial.request(now, id, address) {
+        let room = limits::REQUESTED_DIALS.saturating_sub(self.given_up);
+        match self.dial.request(now, id, address, room) {
             Some(attempt) => self.begin(attempt),
             None => {
                 let failure = DialFailure::TooManyDials;

@@ -157,8 +157,9 @@ impl DialScheduler {
         now: Instant,
         id: RequestId,
         address: &NodeAddress,
+        room: usize,
     ) -> Option<Attempt> {
-        if self.requested >= limits::REQUESTED_DIALS {
+        if self.requested >= room {
             return None;
         }
         let attempt = Attempt::requested(id, address);

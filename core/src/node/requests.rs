@@ -93,13 +93,14 @@ impl Node {
 
     /// geth `RemovePeer`.
     fn remove_peer(&mut self, id: RequestId, peer: &NodeId) {
-        self.dial.remove_static(peer);
-        let Some(connection) = self.peers.get(peer).map(|peer| peer.connection) else {
-            return self.answer(id, Answer::Done);
-        };
-        if self.removals.len() >= limits::PENDING_NODE_REQUESTS {
+        let connection = self.peers.get(peer).map(|peer| peer.connection);
+        if connection.is_some() && self.removals.len() >= limits::PENDING_NODE_REQUESTS {
             return self.answer(id, Answer::Busy);
         }
+        self.dial.remove_static(peer);
+        let Some(connection) = connection else {
+            return self.answer(id, Answer::Done);
+        };
         self.removals.push((connection, id));
         self.dismiss(connection, DisconnectReason::Requested);
     }

@@ -180,7 +180,9 @@ fn so_many_requests_to_remove_a_peer_may_wait_and_no_more() {
         lone.request(Command::RemovePeer(id(1)));
     }
     assert!(lone.answers.is_empty());
+    lone.ask(Command::AddPeer(enode(1)));
     assert!(matches!(lone.ask(Command::RemovePeer(id(1))), Answer::Busy));
+    assert_eq!(lone.snapshot().static_nodes, 1, "what there is no room for changes nothing");
     lone.lost(peer);
     assert_eq!(lone.answers.len(), crate::limits::PENDING_NODE_REQUESTS);
 }

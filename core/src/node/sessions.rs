@@ -185,6 +185,12 @@ impl Node {
             return;
         };
         self.leaving -= usize::from(connection.is_leaving_inbound());
+        if let SessionError::Remote(reason) = error {
+            match connection.direction {
+                Direction::Inbound => self.counts.told_inbound.count(reason),
+                Direction::Outbound => self.counts.told_outbound.count(reason),
+            }
+        }
         let remote = connection.remote.map(|(_, remote)| remote);
         match self.dial.take(id).map(|attempt| attempt.kind) {
             Some(Kind::Requested(request)) => {

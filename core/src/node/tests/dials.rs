@@ -6,7 +6,7 @@ use core::time::Duration;
 use alloc::vec::Vec;
 
 use super::harness::{limits as max_peers, *};
-use crate::identity::{Contact, NetRestrict};
+use crate::identity::{Contact, Enode, NetRestrict, NodeAddress};
 use crate::limits;
 use crate::node::{Answer, Command, Config, DialError, DialFailure, DialRefusal, Event, Input};
 
@@ -199,6 +199,21 @@ fn a_name_without_an_address_is_a_failure_and_so_is_silence() {
     lone.names.remove(0);
     lone.wait(5 * SECOND);
     assert_eq!(lone.counts().dials_failed.of(DialFailure::UnresolvedName), 2);
+}
+
+#[test]
+fn a_node_of_which_nothing_but_its_key_is_known_has_no_endpoint() {
+    let nowhere = || NodeAddress::Enode(Enode::incomplete(key(1)));
+    let mut config = config();
+    config.static_nodes = [nowhere()].into();
+    let mut lone = Lone::new(config);
+    let failed = |lone: &Lone| lone.counts().dials_failed.of(DialFailure::NoEndpoint);
+    assert_eq!(failed(&lone), 1, "nobody can find it for us");
+    lone.wait(35 * SECOND);
+    assert_eq!(failed(&lone), 2);
+    let error = DialError::Failed(DialFailure::NoEndpoint);
+    let answer = lone.ask(Command::Dial(nowhere()));
+    assert!(matches!(answer, Answer::Dialled(Err(it)) if it == error), "{answer:?}");
 }
 
 #[test]

@@ -541,7 +541,8 @@ pub const RESOLVE_DELAY_MIN: Duration = Duration::from_secs(60);
 /// At most. geth `maxResolveDelay`.
 pub const RESOLVE_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// Dials under way that the application has asked for itself. Ours.
+/// Dials under way that the application has asked for itself, and connections of
+/// such that it has given up and that have yet to end. Ours.
 pub const REQUESTED_DIALS: usize = 256;
 
 /// Before a random walk that could not be begun is tried again. Ours.

@@ -180,7 +180,8 @@ fn config(tape: &mut Tape<'_>) -> Config {
     config.static_nodes = (0..known % 4).map(|_| address(tape)).collect();
     config.trusted_nodes = (0..known / 4 % 3).map(|_| id(tape)).collect();
     let bootnodes = known / 16 % 4;
-    config.bootstrap_nodes = (0..bootnodes).map(|_| address(tape).contact()).collect();
+    let bootnodes = (0..bootnodes).map(|_| address(tape).contact());
+    config.bootstrap_nodes = bootnodes.filter(|node| node.check_complete().is_ok()).collect();
     config
 }
 

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use crate::crypto::SecretKey;
 use crate::error::Misuse;
 use crate::identity::{
-    Contact, LocalEndpoints, NetRestrict, NodeAddress, NodeId, RecordBuilder, RecordError,
+    Contact, Incomplete, LocalEndpoints, NetRestrict, NodeAddress, NodeId, RecordBuilder,
+    RecordError,
 };
 use crate::kademlia::TableConfig;
 use crate::limits;
@@ -87,7 +88,9 @@ pub struct Config {
     pub no_dial: bool,
     /// Whether there is discovery. geth `NoDiscovery`, turned around.
     pub discovery: bool,
-    /// Nodes where discovery begins. geth `BootstrapNodes`.
+    /// Nodes where discovery begins: each with an address and a UDP port, a name
+    /// looked up already. Those outside of [`net_restrict`](Self::net_restrict)
+    /// are left out. geth `BootstrapNodes`.
     pub bootstrap_nodes: Vec<Contact>,
     /// Nodes to keep a connection to. geth `StaticNodes`.
     pub static_nodes: Vec<NodeAddress>,
@@ -147,6 +150,10 @@ impl Config {
         within("StaticNodes", self.static_nodes.len(), limits::STATIC_NODES)?;
         within("TrustedNodes", self.trusted_nodes.len(), limits::TRUSTED_NODES)?;
         within("Protocols", self.candidates.len(), limits::LOCAL_CAPABILITIES)?;
+        if self.discovery {
+            let complete = |node: &Contact| node.check_complete();
+            self.bootstrap_nodes.iter().try_for_each(complete).map_err(ConfigError::bootnode)?;
+        }
         Local::new(self.key.clone(), self.client_name.clone(), self.greeting.clone())
             .map_err(|misuse| ConfigError { field: "Name", expected: Expected::Sound(misuse) })
     }
@@ -172,11 +179,17 @@ pub enum Expected {
     Sound(Misuse),
     /// What fits into a node record.
     Record(RecordError),
+    /// Nodes that packets can be sent to.
+    Complete(Incomplete),
 }
 
 impl ConfigError {
     const fn too_many(field: &'static str, most: usize) -> Self {
         Self { field, expected: Expected::AtMost(most) }
+    }
+
+    const fn bootnode(incomplete: Incomplete) -> Self {
+        Self { field: "BootstrapNodes", expected: Expected::Complete(incomplete) }
     }
 
     pub(super) const fn record(error: RecordError) -> Self {
@@ -190,6 +203,7 @@ impl fmt::Display for ConfigError {
         match self.expected {
             Expected::AtMost(most) => write!(f, "expected at most {most}"),
             Expected::Sound(misuse) => misuse.fmt(f),
+            Expected::Complete(incomplete) => incomplete.fmt(f),
             Expected::Record(error) => write!(f, "entries of the node record: {error}"),
         }
     }
@@ -235,6 +249,14 @@ mod tests {
         assert_eq!(
             said(|config| config.client_name = "x".repeat(300)),
             "Name: client name too long"
+        );
+        assert_eq!(
+            said(|config| {
+                let nobody = SecretKey::from_bytes(&[2; 32]).unwrap().public_key();
+                let nowhere = Contact::from_enode(&crate::identity::Enode::incomplete(nobody));
+                config.bootstrap_nodes.push(nowhere);
+            }),
+            "BootstrapNodes: missing IP address"
         );
         assert_eq!(
             said(|config| config.trusted_nodes = alloc::vec![NodeId::new([0; 32]); 5000]),

@@ -81,7 +81,8 @@ pub enum Input<'a> {
     Store(Reply),
     /// The application asks for something.
     Command(RequestId, Command),
-    /// While this is so dial nobody and [want](super::Node::wants_incoming) no
+    /// While this is so dial nobody but whom the application
+    /// [asks](Command::Dial) for, and [want](super::Node::wants_incoming) no
     /// connection: the application does not take its events.
     Hold(bool),
     /// It is the time that was asked for.
@@ -181,7 +182,8 @@ pub enum Command {
     AddTrusted(NodeId),
     /// Not any more; a connection that is there stays. geth `RemoveTrustedPeer`.
     RemoveTrusted(NodeId),
-    /// From now on these limits; who is connected stays.
+    /// From now on these limits, as far as a configuration may ask for them; who
+    /// is connected stays.
     SetLimits(Limits),
     /// From now on the local record has this entry, or has it no more. `value`
     /// is RLP. The endpoint's own keys are the node's.
@@ -193,7 +195,7 @@ pub enum Command {
     },
     /// Nodes that a capability wants dialled, the answer to
     /// [`Event::WantsCandidates`] of the same number. What there is no room for
-    /// is dropped.
+    /// is dropped, and so is what comes under a number that is none of a source's.
     Candidates(usize, Vec<Contact>),
     /// Give an earlier request up. It is answered first. A peer that was to be
     /// removed goes all the same.

@@ -3,7 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{DialFailures, DialRefusals, Ends, IncomingRefusals, PeerInfo, Refusals};
+use super::{
+    DialFailures, DialRefusals, DisconnectReasons, Ends, IncomingRefusals, PeerInfo, Refusals,
+};
 use crate::discv4::{Drops, Traffic};
 use crate::identity::Record;
 
@@ -21,7 +23,8 @@ pub struct Counts {
     pub dials: u64,
     /// Dials that came to a TCP connection.
     pub dials_connected: u64,
-    /// Dials that did not, by reason.
+    /// Dials that did not, or were given up before their connection was admitted,
+    /// by reason.
     pub dials_failed: DialFailures,
     /// Nodes that the dial scheduler did not dial, by reason.
     pub dials_refused: DialRefusals,
@@ -33,6 +36,10 @@ pub struct Counts {
     pub refused_inbound: Refusals,
     /// Outbound connections that were.
     pub refused_outbound: Refusals,
+    /// Inbound connections, admitted or not, that the other ended, by its reason.
+    pub told_inbound: DisconnectReasons,
+    /// Outbound connections that it did.
+    pub told_outbound: DisconnectReasons,
     /// Peers whose connection gave way to the one that the other side keeps.
     pub replaced: u64,
     /// Reports that came too late to mean anything.

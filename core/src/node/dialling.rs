@@ -154,7 +154,10 @@ impl Node {
             Stage::Connecting => {
                 self.command(id, Command::Disconnect(DisconnectReason::Quitting));
             }
-            Stage::Shaking => self.send_away(id, DisconnectReason::Quitting),
+            Stage::Shaking => {
+                self.given_up += 1;
+                self.send_away(id, DisconnectReason::Quitting);
+            }
             Stage::Naming | Stage::Resolving => {}
         }
         self.dial_failed(&attempt, DialFailure::GivenUp);

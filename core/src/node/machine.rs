@@ -40,8 +40,11 @@ pub struct Node {
     /// The TCP port among it.
     pub(super) listen_port: u16,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
-    /// Connections that were never admitted and have been told to go.
+    /// Inbound connections that were never admitted and have been told to go.
     pub(super) leaving: usize,
+    /// Connections that the application has dialled and given up, and that have
+    /// yet to end.
+    pub(super) given_up: usize,
     pub(super) incoming: Incoming,
     pub(super) peers: Peers,
     pub(super) dial: DialScheduler,
@@ -88,6 +91,13 @@ pub(super) struct Connection {
     pub(super) told: bool,
 }
 
+impl Connection {
+    /// Whether it holds one of the places of those who come in and have to go.
+    pub(super) fn is_leaving_inbound(&self) -> bool {
+        self.state == State::Leaving && self.direction == Direction::Inbound
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     /// Until `Authenticated`.
@@ -123,6 +133,7 @@ impl Node {
             listen_port: config.listen_port,
             connections: BTreeMap::new(),
             leaving: 0,
+            given_up: 0,
             incoming: Incoming::default(),
             peers: Peers::new(own, config.trusted_nodes),
             dial: DialScheduler::new(own, sources, seed.derive("dial", 0).jitter()),
@@ -367,6 +378,9 @@ impl OwnRecord {
         }
         let mut discovery = discv4::Config::new(key);
         discovery.bootnodes = config.bootstrap_nodes.clone();
+        if let Some(networks) = &config.net_restrict {
+            discovery.bootnodes.retain(|node| node.ip().is_some_and(|ip| networks.contains(ip)));
+        }
         discovery.store = config.store;
         discovery.endpoints = endpoints;
         discovery.entries = entries;
@@ -494,9 +508,18 @@ impl Node {
         if self.connections.len() > most {
             return Err("connections");
         }
-        let count = |state| self.connections.values().filter(|c| c.state == state).count();
-        if self.leaving != count(State::Leaving) {
+        let count =
+            |is: fn(&Connection) -> bool| self.connections.values().filter(|c| is(c)).count();
+        if self.leaving != count(Connection::is_leaving_inbound) {
             return Err("count of leaving connections");
+        }
+        let is_given_up = |id: &ConnectionId, connection: &Connection| {
+            connection.state == State::Leaving
+                && connection.direction == Direction::Outbound
+                && self.dial.attempt(*id).is_none()
+        };
+        if self.given_up != self.connections.iter().filter(|(id, c)| is_given_up(id, c)).count() {
+            return Err("count of connections that were given up");
         }
         for (id, connection) in &self.connections {
             let remote = connection.remote.as_ref().map(|(_, remote)| remote);
@@ -506,7 +529,7 @@ impl Node {
                 return Err("an admitted connection and the set of peers");
             }
         }
-        if self.peers.len() != count(State::Admitted) {
+        if self.peers.len() != count(|connection| connection.state == State::Admitted) {
             return Err("a peer without a connection");
         }
         Ok(())

@@ -42,6 +42,6 @@ pub use counts::{Counts, PeerSnapshot, Snapshot};
 pub use ends::Ends;
 pub use machine::Node;
 pub use reasons::{
-    DialFailure, DialFailures, DialRefusal, DialRefusals, IncomingRefusal, IncomingRefusals,
-    Reason, Refusal, Refusals, Tally,
+    DialFailure, DialFailures, DialRefusal, DialRefusals, DisconnectReasons, IncomingRefusal,
+    IncomingRefusals, Reason, Refusal, Refusals, Tally,
 };

@@ -55,7 +55,7 @@ impl Refusal {
 pub enum DialRefusal {
     /// It is ourselves.
     SelfDialled,
-    /// It has an address and no TCP port.
+    /// It has an address and no TCP port; or a source has brought it without an address.
     NoPort,
     /// It is being dialled.
     AlreadyDialling,
@@ -63,7 +63,7 @@ pub enum DialRefusal {
     AlreadyConnected,
     /// It is dialling us.
     PendingInbound,
-    /// Its address is outside of the networks that we keep to, or unknown.
+    /// Its address is outside of the networks that we keep to.
     NetRestrict,
     /// It was dialled less than [`limits::DIAL_HISTORY_LIFE`](crate::limits::DIAL_HISTORY_LIFE) ago.
     RecentlyDialled,
@@ -242,6 +242,72 @@ reasons!(DialFailure, DialFailures: 12,
     TooManyDials "too_many_dials" "too many dials",
 );
 
+/// How often others gave each [`DisconnectReason`].
+pub type DisconnectReasons = Tally<DisconnectReason, 15>;
+
+const _: () = assert!(DisconnectReason::ALL.len() == 15);
+
+impl Reason for DisconnectReason {
+    /// Those that are unknown are one.
+    const ALL: &'static [Self] = &[
+        Self::Requested,
+        Self::NetworkError,
+        Self::ProtocolBreach,
+        Self::UselessPeer,
+        Self::TooManyPeers,
+        Self::AlreadyConnected,
+        Self::IncompatibleVersion,
+        Self::InvalidIdentity,
+        Self::Quitting,
+        Self::UnexpectedIdentity,
+        Self::SelfConnected,
+        Self::ReadTimeout,
+        Self::SubprotocolError,
+        Self::Invalid,
+        Self::Unknown(0),
+    ];
+
+    fn index(self) -> usize {
+        match self {
+            Self::SubprotocolError => 12,
+            Self::Invalid => 13,
+            Self::Unknown(_) => 14,
+            Self::Requested
+            | Self::NetworkError
+            | Self::ProtocolBreach
+            | Self::UselessPeer
+            | Self::TooManyPeers
+            | Self::AlreadyConnected
+            | Self::IncompatibleVersion
+            | Self::InvalidIdentity
+            | Self::Quitting
+            | Self::UnexpectedIdentity
+            | Self::SelfConnected
+            | Self::ReadTimeout => usize::from(self.code()),
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::NetworkError => "network_error",
+            Self::ProtocolBreach => "protocol_breach",
+            Self::UselessPeer => "useless_peer",
+            Self::TooManyPeers => "too_many_peers",
+            Self::AlreadyConnected => "already_connected",
+            Self::IncompatibleVersion => "incompatible_version",
+            Self::InvalidIdentity => "invalid_identity",
+            Self::Quitting => "quitting",
+            Self::UnexpectedIdentity => "unexpected_identity",
+            Self::SelfConnected => "self_connected",
+            Self::ReadTimeout => "read_timeout",
+            Self::SubprotocolError => "subprotocol_error",
+            Self::Invalid => "invalid",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::String;
@@ -252,7 +318,8 @@ mod tests {
         for (index, reason) in R::ALL.iter().enumerate() {
             assert_eq!(reason.index(), index);
             let mut label = String::new();
-            for letter in alloc::format!("{reason:?}").chars() {
+            let name = alloc::format!("{reason:?}");
+            for letter in name.chars().take_while(|letter| *letter != '(') {
                 if letter.is_uppercase() && !label.is_empty() {
                     label.push('_');
                 }
@@ -268,6 +335,7 @@ mod tests {
         labels_are_names::<Refusal>();
         labels_are_names::<DialRefusal>();
         labels_are_names::<DialFailure>();
+        labels_are_names::<DisconnectReason>();
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl Node {
 
     fn dial_requested(&mut self, id: RequestId, address: &NodeAddress) {
         let now = self.now.mono;
-        match self.dial.request(now, id, address) {
+        let room = limits::REQUESTED_DIALS.saturating_sub(self.given_up);
+        match self.dial.request(now, id, address, room) {
             Some(attempt) => self.begin(attempt),
             None => {
                 let failure = DialFailure::TooManyDials;
@@ -92,20 +93,20 @@ impl Node {
 
     /// geth `RemovePeer`.
     fn remove_peer(&mut self, id: RequestId, peer: &NodeId) {
-        self.dial.remove_static(peer);
-        let Some(connection) = self.peers.get(peer).map(|peer| peer.connection) else {
-            return self.answer(id, Answer::Done);
-        };
-        if self.removals.len() >= limits::PENDING_NODE_REQUESTS {
+        let connection = self.peers.get(peer).map(|peer| peer.connection);
+        if connection.is_some() && self.removals.len() >= limits::PENDING_NODE_REQUESTS {
             return self.answer(id, Answer::Busy);
         }
+        self.dial.remove_static(peer);
+        let Some(connection) = connection else {
+            return self.answer(id, Answer::Done);
+        };
         self.removals.push((connection, id));
         self.dismiss(connection, DisconnectReason::Requested);
     }
 
     fn set_limits(&mut self, id: RequestId, limits: Limits) {
         self.limits = limits.clamped();
-        self.with_dial(|dial, around| dial.reconsider_all(around));
         self.answer(id, Answer::Done);
     }
 

@@ -139,7 +139,7 @@ impl Node {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if matches!(connection.state, State::Handshake | State::Hello) {
             connection.state = State::Leaving;
-            self.leaving += 1;
+            self.leaving += usize::from(connection.is_leaving_inbound());
         }
         self.release(id);
         self.dismiss(id, reason);
@@ -155,7 +155,7 @@ impl Node {
 
     /// The node has waited for them long enough: it stops without them.
     pub(super) fn abandon_all(&mut self) {
-        self.leaving = 0;
+        (self.leaving, self.given_up) = (0, 0);
         for (id, connection) in core::mem::take(&mut self.connections) {
             let remote = connection.remote.map(|(_, remote)| remote);
             if let Some(peer) = remote.and_then(|remote| self.peers.remove(&remote, id)) {
@@ -184,12 +184,24 @@ impl Node {
             self.counts.late_reports = self.counts.late_reports.saturating_add(1);
             return;
         };
-        self.leaving -= usize::from(connection.state == State::Leaving);
+        self.leaving -= usize::from(connection.is_leaving_inbound());
+        if let SessionError::Remote(reason) = error {
+            match connection.direction {
+                Direction::Inbound => self.counts.told_inbound.count(reason),
+                Direction::Outbound => self.counts.told_outbound.count(reason),
+            }
+        }
         let remote = connection.remote.map(|(_, remote)| remote);
-        if let Some(attempt) = self.dial.take(id)
-            && let Kind::Requested(request) = attempt.kind
-        {
-            self.answer(request, Answer::Dialled(Err(DialError::Session(error))));
+        match self.dial.take(id).map(|attempt| attempt.kind) {
+            Some(Kind::Requested(request)) => {
+                self.answer(request, Answer::Dialled(Err(DialError::Session(error))));
+            }
+            Some(Kind::Static | Kind::Dynamic) => {}
+            None => {
+                let dialled = connection.direction == Direction::Outbound;
+                let leaving = connection.state == State::Leaving;
+                self.given_up -= usize::from(dialled && leaving);
+            }
         }
         match connection.state {
             State::Admitted => {

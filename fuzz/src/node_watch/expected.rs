@@ -117,13 +117,13 @@ impl NodeWatch {
         let now = self.latest.max(self.clock.mono);
         let ip = from.ip().to_canonical();
         let pending = self.in_stages(&[Stage::Handshake, Stage::Hello], Direction::Inbound);
-        let leaving = self.connections.values().filter(|seen| seen.stage == Stage::Leaving);
+        let leaving = self.in_stages(&[Stage::Leaving], Direction::Inbound).len();
         let is_full = pending.len() >= self.max_pending();
         let throttled =
             self.throttled.get(&ip).is_some_and(|at| now < *at + limits::INBOUND_THROTTLE);
         if self.stopping.is_some() {
             Err(IncomingRefusal::Stopping)
-        } else if leaving.count() >= self.max_pending() {
+        } else if leaving >= self.max_pending() {
             Err(IncomingRefusal::TooManyPending)
         } else if !self.allows(ip) {
             Err(IncomingRefusal::NetRestrict)
@@ -151,6 +151,6 @@ impl NodeWatch {
     pub(super) fn may_be_dialled_there(&self, address: &NodeAddress) -> bool {
         let contact = address.contact();
         (contact.ip().is_none() || contact.tcp() != 0)
-            && (self.net_restrict.is_none() || contact.ip().is_some_and(|ip| self.allows(ip)))
+            && contact.ip().is_none_or(|ip| self.allows(ip))
     }
 }

@@ -163,6 +163,21 @@ fn what_the_socket_does_not_take_in_time_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_connection_over_a_socket_of_ipv6_is_known_by_its_plain_address() {
+    let mut node = discovery(1, "[::]:1111");
+    node.incoming(at(1), "[::ffff:127.0.0.1]:5".parse().unwrap());
+    let [Event::Accept { id, .. }] = execute(&mut node, at(1))[..] else { panic!("not taken") };
+    let error = session::SessionError::Lost(session::Lost::Closed);
+    let counters = session::Counters::default();
+    node.report(at(2), id, Report::Closed { error, counters });
+    let events = execute(&mut node, at(2));
+    let [Event::Happened(node::Event::Failed { address, .. })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*address, "127.0.0.1:5".parse().unwrap());
+}
+
+#[test]
 fn a_datagram_that_is_too_long_is_counted_as_such() {
     let mut discovery = discovery(1, "127.0.0.1:1111");
     discovery.datagram(at(1), "127.0.0.1:2".parse().unwrap(), &[0; limits::DATAGRAM + 1]);

@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use alloc::collections::VecDeque;
 
-use super::statics::Statics;
+use super::statics::{Static, Statics};
 use crate::discv4::RequestId;
 use crate::identity::{Contact, HostName, NetRestrict, NodeAddress, NodeId};
 use crate::limits;
@@ -51,7 +51,10 @@ pub(in crate::node) enum Stage {
 #[derive(Debug)]
 pub(in crate::node) struct Attempt {
     pub(in crate::node) kind: Kind,
+    /// What is known of the node by now.
     pub(in crate::node) contact: Contact,
+    /// Where it is, as we were told.
+    given: Contact,
     pub(in crate::node) stage: Stage,
     /// The one that is being tried, or was connected.
     pub(in crate::node) address: Option<SocketAddr>,
@@ -74,11 +77,18 @@ pub(in crate::node) struct Means<'a> {
     pub(in crate::node) discovery: bool,
 }
 
+impl Means<'_> {
+    fn allow(&self, ip: IpAddr) -> bool {
+        self.net_restrict.is_none_or(|networks| networks.contains(ip))
+    }
+}
+
 impl Attempt {
-    pub(super) fn new(kind: Kind, contact: Contact, name: Option<HostName>) -> Self {
+    pub(super) fn new(kind: Kind, given: Contact, name: Option<HostName>) -> Self {
         Self {
             kind,
-            contact,
+            contact: given.clone(),
+            given,
             stage: Stage::Naming,
             address: None,
             deadline: None,
@@ -86,6 +96,14 @@ impl Attempt {
             addresses: VecDeque::new(),
             failure: DialFailure::NoEndpoint,
             resolved: false,
+        }
+    }
+
+    pub(super) fn of_static(node: Static) -> Self {
+        let attempt = Self::new(Kind::Static, node.given, node.name);
+        match node.found {
+            Some(found) => Self { contact: found, ..attempt },
+            None => attempt,
         }
     }
 
@@ -98,7 +116,7 @@ impl Attempt {
     }
 
     pub(super) fn begin(&mut self, means: &mut Means<'_>) -> Step {
-        match self.name.clone().filter(|_| self.contact.tcp() != 0) {
+        match self.name.clone().filter(|_| self.given.tcp() != 0) {
             Some(name) => self.wait(Stage::Naming, means.now, Step::LookUpName(name)),
             None => self.located(means),
         }
@@ -106,7 +124,7 @@ impl Attempt {
 
     /// Its name has these addresses.
     pub(super) fn named(&mut self, ips: &[IpAddr], means: &mut Means<'_>) -> Step {
-        let port = self.contact.tcp();
+        let port = self.given.tcp();
         let ips = ips.iter().take(limits::NAME_ADDRESSES);
         self.addresses = ips.map(|ip| SocketAddr::new(ip.to_canonical(), port)).collect();
         if self.addresses.is_empty() {
@@ -115,12 +133,15 @@ impl Attempt {
         self.located(means)
     }
 
-    /// Discovery has found it here, or nowhere.
+    /// Discovery has found it here, or nowhere. A record that says nothing of use
+    /// is not worth what is known already.
     pub(super) fn resolved(&mut self, found: Option<Contact>, means: &mut Means<'_>) -> Step {
-        if let Some(found) = found {
+        if let Some(found) = found
+            && let Some(address) = found.tcp_endpoint().filter(|address| means.allow(address.ip()))
+        {
             means.statics.relocate(&found);
             self.contact = found;
-            self.addresses.extend(self.contact.tcp_endpoint());
+            self.addresses.push_back(address);
         }
         self.next(means)
     }
@@ -131,17 +152,20 @@ impl Attempt {
         self.next(means)
     }
 
-    /// Where nothing better is known there is what was said at first.
+    /// Where nothing better is known there is what was said at first. It is tried
+    /// as well where discovery has found the node elsewhere: its record may be wrong.
     fn located(&mut self, means: &mut Means<'_>) -> Step {
         if self.addresses.is_empty() {
-            self.addresses.extend(self.contact.tcp_endpoint());
+            let known = self.contact.tcp_endpoint();
+            let given = self.given.tcp_endpoint().filter(|given| Some(*given) != known);
+            self.addresses.extend(known.into_iter().chain(given));
         }
         self.next(means)
     }
 
     fn next(&mut self, means: &mut Means<'_>) -> Step {
         while let Some(address) = self.addresses.pop_front() {
-            if means.net_restrict.is_none_or(|networks| networks.contains(address.ip())) {
+            if means.allow(address.ip()) {
                 self.address = Some(address);
                 return self.wait(Stage::Connecting, means.now, Step::Connect(address));
             }

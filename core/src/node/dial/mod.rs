@@ -80,7 +80,9 @@ impl DialScheduler {
         slots.saturating_sub(self.attempts.len() - self.requested)
     }
 
-    /// Why this node is not dialled now. geth `checkDial`.
+    /// Why this node is not dialled now. geth `checkDial`, which refuses as well
+    /// who has no address yet where there are networks to keep to: here each
+    /// address of a name or a record is looked at when it is known.
     fn check(&self, contact: &Contact, around: &Surroundings<'_>) -> Result<(), DialRefusal> {
         let id = contact.id();
         let allowed = |ip: IpAddr| around.net_restrict.is_none_or(|networks| networks.contains(ip));
@@ -94,7 +96,7 @@ impl DialScheduler {
             Err(DialRefusal::AlreadyConnected)
         } else if names(&self.pending_inbound, id) {
             Err(DialRefusal::PendingInbound)
-        } else if around.net_restrict.is_some() && !contact.ip().is_some_and(allowed) {
+        } else if !contact.ip().is_none_or(allowed) {
             Err(DialRefusal::NetRestrict)
         } else if self.history.contains(id) {
             Err(DialRefusal::RecentlyDialled)
@@ -109,7 +111,7 @@ impl DialScheduler {
             return None;
         }
         let attempt = match self.statics.draw(&mut self.rng) {
-            Some(node) => Attempt::new(Kind::Static, node.contact, node.name),
+            Some(node) => Attempt::of_static(node),
             None => Attempt::new(Kind::Dynamic, self.candidate(around)?, None),
         };
         self.history.insert(around.now, *attempt.id());
@@ -155,8 +157,9 @@ impl DialScheduler {
         now: Instant,
         id: RequestId,
         address: &NodeAddress,
+        room: usize,
     ) -> Option<Attempt> {
-        if self.requested >= limits::REQUESTED_DIALS {
+        if self.requested >= room {
             return None;
         }
         let attempt = Attempt::requested(id, address);
@@ -263,15 +266,8 @@ impl DialScheduler {
     /// Something has changed for this node: may it be dialled now?
     pub(super) fn reconsider(&mut self, id: &NodeId, around: &Surroundings<'_>) {
         let Some(node) = self.statics.get(id) else { return };
-        let eligible = self.check(&node.contact, around).is_ok();
+        let eligible = self.check(&node.given, around).is_ok();
         self.statics.set_eligible(id, eligible);
-    }
-
-    /// The same for all, when the surroundings have changed.
-    pub(super) fn reconsider_all(&mut self, around: &Surroundings<'_>) {
-        for id in self.statics.ids() {
-            self.reconsider(&id, around);
-        }
     }
 
     /// An inbound connection of this node has passed the first admission.

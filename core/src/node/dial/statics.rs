@@ -13,9 +13,11 @@ use crate::time::Instant;
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) struct Static {
-    /// Where it was last known to be.
-    pub(super) contact: Contact,
+    /// Where it is, as we were told.
+    pub(super) given: Contact,
     pub(super) name: Option<HostName>,
+    /// Where discovery has found it last.
+    pub(super) found: Option<Contact>,
     /// When discovery was asked for it last, and how long it is not asked again.
     resolved: Option<Instant>,
     resolve_delay: Duration,
@@ -33,8 +35,8 @@ pub(super) struct Statics {
 impl Statics {
     /// Whether there was room. One that is known stays as it is, as in geth.
     pub(super) fn insert(&mut self, address: &NodeAddress) -> bool {
-        let contact = address.contact();
-        if self.nodes.contains_key(contact.id()) {
+        let given = address.contact();
+        if self.nodes.contains_key(given.id()) {
             return true;
         }
         if self.nodes.len() >= limits::STATIC_NODES {
@@ -42,12 +44,13 @@ impl Statics {
         }
         let node = Static {
             name: address.host_name().cloned(),
+            found: None,
             resolved: None,
             resolve_delay: limits::RESOLVE_DELAY_MIN,
             pooled: None,
-            contact,
+            given,
         };
-        self.nodes.insert(*node.contact.id(), node);
+        self.nodes.insert(*node.given.id(), node);
         true
     }
 
@@ -64,14 +67,10 @@ impl Statics {
         self.nodes.len()
     }
 
-    pub(super) fn ids(&self) -> Vec<NodeId> {
-        self.nodes.keys().copied().collect()
-    }
-
     /// It has been found here.
     pub(super) fn relocate(&mut self, contact: &Contact) {
         if let Some(node) = self.nodes.get_mut(contact.id()) {
-            node.contact = contact.clone();
+            node.found = Some(contact.clone());
             node.resolve_delay = limits::RESOLVE_DELAY_MIN;
         }
     }
@@ -154,8 +153,8 @@ mod tests {
         statics.audit().unwrap();
         let mut drawn: Vec<_> = core::iter::from_fn(|| statics.draw(&mut rng)).collect();
         statics.audit().unwrap();
-        drawn.sort_by_key(|node| *node.contact.id());
-        drawn.dedup_by_key(|node| *node.contact.id());
+        drawn.sort_by_key(|node| *node.given.id());
+        drawn.dedup_by_key(|node| *node.given.id());
         assert_eq!(drawn.len(), 4);
     }
 

@@ -186,6 +186,18 @@ fn a_peer_without_a_shared_capability_is_useless_before_all_else() {
     assert_eq!(lone.counts().refused_inbound.of(Refusal::UselessPeer), 1);
 }
 
+/// geth `TestServerPeerLimits`.
+#[test]
+fn a_trusted_node_without_a_shared_capability_is_useless_all_the_same() {
+    let mut config = config();
+    config.limits = max_peers(0);
+    config.trusted_nodes = [id(1)].into();
+    let mut lone = Lone::new(config);
+    let useless = lone.incoming(address(1)).unwrap();
+    assert_eq!(lone.authenticated(useless, 1), Proceed);
+    assert_eq!(lone.ready_with(useless, 1, false), sent_away(DisconnectReason::UselessPeer));
+}
+
 #[test]
 fn a_node_that_offers_nothing_takes_anyone() {
     let mut config = config();

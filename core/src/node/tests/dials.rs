@@ -6,7 +6,7 @@ use core::time::Duration;
 use alloc::vec::Vec;
 
 use super::harness::{limits as max_peers, *};
-use crate::identity::{Contact, NetRestrict};
+use crate::identity::{Contact, Enode, NetRestrict, NodeAddress};
 use crate::limits;
 use crate::node::{Answer, Command, Config, DialError, DialFailure, DialRefusal, Event, Input};
 
@@ -202,6 +202,21 @@ fn a_name_without_an_address_is_a_failure_and_so_is_silence() {
 }
 
 #[test]
+fn a_node_of_which_nothing_but_its_key_is_known_has_no_endpoint() {
+    let nowhere = || NodeAddress::Enode(Enode::incomplete(key(1)));
+    let mut config = config();
+    config.static_nodes = [nowhere()].into();
+    let mut lone = Lone::new(config);
+    let failed = |lone: &Lone| lone.counts().dials_failed.of(DialFailure::NoEndpoint);
+    assert_eq!(failed(&lone), 1, "nobody can find it for us");
+    lone.wait(35 * SECOND);
+    assert_eq!(failed(&lone), 2);
+    let error = DialError::Failed(DialFailure::NoEndpoint);
+    let answer = lone.ask(Command::Dial(nowhere()));
+    assert!(matches!(answer, Answer::Dialled(Err(it)) if it == error), "{answer:?}");
+}
+
+#[test]
 fn addresses_of_a_name_are_kept_to_our_networks() {
     let mut config = config();
     config.net_restrict = Some(NetRestrict::new(["33.0.0.0/8".parse().unwrap()]));
@@ -215,6 +230,17 @@ fn addresses_of_a_name_are_kept_to_our_networks() {
     let (name, _) = lone.names.remove(0);
     lone.names_are(name, &[outside]);
     assert_eq!(lone.counts().dials_failed.of(DialFailure::NetRestrict), 1);
+}
+
+#[test]
+fn a_static_node_with_a_name_is_looked_up_though_we_keep_to_some_networks() {
+    let mut config = config();
+    config.net_restrict = Some(NetRestrict::new(["33.0.0.0/8".parse().unwrap()]));
+    config.static_nodes = [named(1)].into();
+    let mut lone = Lone::new(config);
+    let (name, _) = lone.names.remove(0);
+    lone.names_are(name, &[[8, 8, 8, 8].into(), address(1).ip()]);
+    assert_eq!(lone.connects.remove(0).1, address(1));
 }
 
 #[test]

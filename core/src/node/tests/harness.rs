@@ -3,11 +3,13 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 use crate::crypto::{PublicKey, SecretKey};
-use crate::discv4::RequestId;
+use crate::discv4::{self, Packet, RequestId, Unverified};
 use crate::entropy::Seed;
 use crate::identity::{Contact, Enode, HostName, NodeAddress, NodeId};
 use crate::machine::{Checked, Machine as _};
@@ -98,6 +100,8 @@ pub(super) struct Lone {
     pub(super) commands: Vec<(ConnectionId, session::Command)>,
     pub(super) answers: Vec<(RequestId, Answer)>,
     pub(super) events: Vec<Event>,
+    pub(super) sent: Vec<(SocketAddr, Bytes)>,
+    unverified: VecDeque<Unverified>,
     pub(super) stopped: bool,
     requests: u64,
 }
@@ -114,6 +118,8 @@ impl Lone {
             commands: Vec::new(),
             answers: Vec::new(),
             events: Vec::new(),
+            sent: Vec::new(),
+            unverified: VecDeque::new(),
             stopped: false,
             requests: 0,
         };
@@ -134,7 +140,9 @@ impl Lone {
                 Output::LookUpName { id, name } => self.names.push((id, name)),
                 Output::Connect { id, to, remote, .. } => self.connects.push((id, to, remote)),
                 Output::Session(id, command) => self.commands.push((id, command)),
-                Output::Send { .. } | Output::Verify(_) | Output::Store(..) => {}
+                Output::Send { to, datagram } => self.sent.push((to, datagram)),
+                Output::Verify(unverified) => self.unverified.push_back(unverified),
+                Output::Store(..) => {}
                 Output::Answer(id, answer) => self.answers.push((id, answer)),
                 Output::Event(event) => self.events.push(event),
                 Output::Stopped => self.stopped = true,
@@ -253,6 +261,17 @@ impl Lone {
 
     pub(super) fn names_are(&mut self, id: ConnectionId, ips: &[IpAddr]) {
         self.give(Input::Named(id, ips));
+    }
+
+    // What other nodes' discovery says.
+
+    /// A packet of this node.
+    pub(super) fn hear(&mut self, number: u64, packet: &Packet) {
+        let datagram = discv4::encode(packet, &secret(number)).bytes;
+        self.give(Input::Datagram { source: address(number), bytes: &datagram });
+        while let Some(unverified) = self.unverified.pop_front() {
+            self.give(Input::Verified(discv4::verify(unverified)));
+        }
     }
 
     // What the application says.

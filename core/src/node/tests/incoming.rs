@@ -78,6 +78,20 @@ fn those_who_never_speak_keep_nobody_out_for_long() {
 }
 
 #[test]
+fn those_whom_we_have_dialled_and_sent_away_keep_nobody_out() {
+    let mut config = config();
+    config.limits.max_pending_peers = 2;
+    let mut lone = Lone::new(config);
+    for number in 1..=2 {
+        let request = lone.request(crate::node::Command::Dial(enode(number)));
+        lone.connect(number);
+        lone.ask(crate::node::Command::Cancel(request));
+    }
+    assert!(lone.look().wants_incoming(), "they hold no place of those who come in");
+    assert!(lone.incoming(lan()).is_ok());
+}
+
+#[test]
 fn nothing_new_begins_while_the_application_takes_no_events() {
     let mut lone = Lone::new(config());
     lone.give(Input::Hold(true));

@@ -10,4 +10,5 @@ mod incoming;
 mod life;
 mod properties;
 mod requests;
+mod resolving;
 mod threats;

@@ -558,6 +558,20 @@ fn node(keys: &[PublicKey], number: usize) -> NodeAddress {
 }
 
 #[test]
+fn the_same_story_told_twice_goes_the_same_way() {
+    let digest = |seed| {
+        let mut story = Story::new(seed);
+        (0..200).for_each(|_| story.step());
+        story.stop();
+        story.node.digest()
+    };
+    for seed in 0..20 {
+        assert_eq!(digest(seed), digest(seed), "seed {seed}");
+    }
+    assert_ne!(digest(0), digest(1));
+}
+
+#[test]
 fn whatever_happens_limits_hold_and_nothing_is_left_of_who_has_gone() {
     let mut reached = Reached::default();
     for seed in 0..400 {

@@ -61,6 +61,24 @@ fn a_requested_dial_can_be_given_up_at_every_stage() {
 }
 
 #[test]
+fn connections_that_were_given_up_leave_no_room_for_dials_until_they_have_ended() {
+    let mut lone = Lone::new(config());
+    let mut given_up = Vec::new();
+    for number in 1..=2 * crate::limits::REQUESTED_DIALS as u64 {
+        let request = lone.request(Command::Dial(enode(number)));
+        if lone.answer(request).is_none() {
+            given_up.push(lone.connect(number));
+            lone.ask(Command::Cancel(request));
+        }
+    }
+    assert_eq!(given_up.len(), crate::limits::REQUESTED_DIALS);
+    assert_eq!(lone.look().connections.len(), given_up.len());
+    lone.lost(given_up[0]);
+    lone.request(Command::Dial(enode(1000)));
+    assert!(lone.dialled(1000).is_some());
+}
+
+#[test]
 fn a_peer_that_is_removed_is_told_so_and_the_request_answered_when_it_is_gone() {
     let mut config = config();
     config.static_nodes = [enode(1)].into();
@@ -162,7 +180,9 @@ fn so_many_requests_to_remove_a_peer_may_wait_and_no_more() {
         lone.request(Command::RemovePeer(id(1)));
     }
     assert!(lone.answers.is_empty());
+    lone.ask(Command::AddPeer(enode(1)));
     assert!(matches!(lone.ask(Command::RemovePeer(id(1))), Answer::Busy));
+    assert_eq!(lone.snapshot().static_nodes, 1, "what there is no room for changes nothing");
     lone.lost(peer);
     assert_eq!(lone.answers.len(), crate::limits::PENDING_NODE_REQUESTS);
 }

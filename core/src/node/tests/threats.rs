@@ -116,6 +116,9 @@ fn a_node_that_has_no_room_is_not_dialled_again_at_once() {
         assert!(lone.connects.is_empty());
     }
     assert_eq!(lone.counts().dials_refused.of(DialRefusal::RecentlyDialled), 34);
+    // Whoever looks for peers in vain sees why.
+    assert_eq!(lone.counts().told_outbound.of(DisconnectReason::TooManyPeers), 2);
+    assert_eq!(lone.counts().told_outbound.total(), 2);
     lone.wait(SECOND);
     lone.ask(Command::Candidates(0, [contact(1)].into()));
     assert!(lone.dialled(1).is_some() && lone.dialled(2).is_some());

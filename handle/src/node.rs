@@ -215,7 +215,8 @@ impl Node {
     }
 
     /// Keeps it no more, and disconnects it as "requested". Returns when it is
-    /// gone. geth `RemovePeer`.
+    /// gone. A dial of it that is under way may still come to a connection, as
+    /// geth's may. geth `RemovePeer`.
     pub async fn remove_peer(&self, id: NodeId) -> Result<(), RefusedRequest> {
         self.ask(Command::RemovePeer(id)).await
     }

@@ -176,7 +176,8 @@ pub enum Command {
     /// that is known already stays as it is. geth `AddPeer`.
     AddPeer(NodeAddress),
     /// Keep it no more, and disconnect it as "requested". Answered when it is
-    /// gone. geth `RemovePeer`.
+    /// gone. A dial of it that is under way may still come to a connection, as
+    /// geth's may. geth `RemovePeer`.
     RemovePeer(NodeId),
     /// Admit this node whatever the limits. geth `AddTrustedPeer`.
     AddTrusted(NodeId),

@@ -219,38 +219,39 @@ func (c *conversations) standing(all members) map[string]any {
 	}
 }
 
-// oneSociety is twenty servers of geth's and five nodes of ours in one network for a minute.
-func oneSociety(runtime string) trial {
-	return trial{fmt.Sprintf("twenty geth servers and five nodes of ours (%s) are one network for a minute", runtime), func(t *test) {
-		geth := &gethNetwork{node: t.listening(t.spawn("geth's society", t.bench.geth, "society"))}
-		devnet := t.ours("devnet", "--nodes", "5", "--for", "60s", "--runtime", runtime, "--join", geth.url)
+// oneSociety is twenty servers of geth's and five nodes of ours, on both runtimes, in one network for a minute.
+func oneSociety(t *test) {
+	geth := &gethNetwork{node: t.listening(t.spawn("geth's society", t.bench.geth, "society"))}
+	devnet := func(runtime, nodes string) *program {
+		return t.ours("devnet", "--nodes", nodes, "--for", "60s", "--runtime", runtime, "--join", geth.url)
+	}
+	for _, devnet := range []*program{devnet("smol", "3"), devnet("tokio", "2")} {
 		t.check(devnet.wait(2*time.Minute) == 0, "our devnet: exit status %d, want 0", devnet.wait(0))
 		summary := devnet.lines[len(devnet.lines)-1]
 		least := as[map[string]float64](summary["peers"])["least"]
 		t.check(least >= 12, "one of ours has %v peers", least)
-		standing := t.order(geth, prompt, order{Do: "standing"})
-		for i, peers := range as[[][]string](standing["peers"]) {
-			// Ours have left by now.
-			t.check(len(peers) >= 12, "geth's node %d has %d peers", i, len(peers))
+	}
+	standing := t.order(geth, prompt, order{Do: "standing"})
+	for i, peers := range as[[][]string](standing["peers"]) {
+		// Ours have left by now.
+		t.check(len(peers) >= 12, "geth's node %d has %d peers", i, len(peers))
+	}
+	t.check(as[int](standing["wrong"]) == 0, "%v of geth's echoes came back wrong", standing["wrong"])
+	strangers := as[int](standing["strangers"])
+	t.check(strangers > 1000, "only %d echoes between geth and ours", strangers)
+	for reason, count := range as[map[string]int](standing["ends"]) {
+		switch reason {
+		case "client quitting", "already connected", "too many peers":
+		default:
+			t.failf("%d connections of geth's ended with %q", count, reason)
 		}
-		t.check(as[int](standing["wrong"]) == 0, "%v of geth's echoes came back wrong", standing["wrong"])
-		strangers := as[int](standing["strangers"])
-		t.check(strangers > 1000, "only %d echoes between geth and ours", strangers)
-		for reason, count := range as[map[string]int](standing["ends"]) {
-			switch reason {
-			case "client quitting", "already connected", "too many peers":
-			default:
-				t.failf("%d connections of geth's ended with %q", count, reason)
-			}
-		}
-		t.detail = fmt.Sprintf(" (%d echoes between geth and ours)", strangers)
-	}}
+	}
+	t.detail = fmt.Sprintf(" (%d echoes between geth and ours)", strangers)
 }
 
 func societyTrials() []trial {
 	return []trial{
-		oneSociety("smol"),
-		oneSociety("tokio"),
+		{"twenty geth servers and five nodes of ours, on smol and tokio, are one network for a minute", oneSociety},
 		{"our node is a static node of geth's, which dials it; and geth is one of ours", staticNodes},
 		{"a full geth server refuses our node, and ours geth's, by the reason that both report", fullNodes},
 		{"a geth server with no place for anyone admits our node, which it trusts", trustedNodes},

@@ -139,7 +139,7 @@ fn a_node_whose_task_dies_leaves_nobody_waiting() {
 }
 
 #[test]
-fn a_connection_that_outlasts_a_stop_is_told_of_nevertheless() {
+fn a_connection_that_outlasts_a_stop_has_gone_with_it_and_is_waited_for() {
     let mut rig = Rig::new(2);
     let (_, dialled) = rig.reach(1);
     let (end, visitor) = rig.join(2);
@@ -149,12 +149,17 @@ fn a_connection_that_outlasts_a_stop_is_told_of_nevertheless() {
     rig.turn();
     // One of them has ended in time.
     assert_eq!(done(dialled.closed()), DIED);
-    rig.time_out();
     assert_eq!((visitor.end(), rig.end.live()), (None, 1));
+    rig.time_out();
+    let quitting = SessionError::Local(DisconnectReason::Quitting);
+    assert_eq!((visitor.end(), rig.end.live()), (Some(quitting), 1));
+    assert!(matches!(rig.event(), Event::Disconnected { error, .. } if error == quitting));
+    // It is told once.
     end.closed(ENDED, Counters::default());
     rig.turn();
-    assert_eq!((done(visitor.closed()), rig.end.live()), (ENDED, 0));
-    assert!(matches!(rig.event(), Event::Disconnected { error: ENDED, .. }));
+    assert_eq!((visitor.end(), rig.end.live()), (Some(quitting), 0));
+    drop(rig.end);
+    assert!(done(node.next_event()).is_none());
 }
 
 /// A connection that is being admitted, and what shows whether anything of it

@@ -87,8 +87,9 @@ async fn attend(node: Node, runtime: Runtime, tally: Arc<Tally>) {
     while let Some(event) = node.next_event().await {
         match event {
             Event::Connected(peer) => {
-                tally.connected();
-                runtime.spawn(echo::converse(peer, runtime.clone(), Arc::clone(&tally)));
+                let number = tally.connected();
+                let (runtime, tally) = (&runtime, Arc::clone(&tally));
+                runtime.spawn(echo::converse(peer, number, runtime.clone(), tally));
             }
             Event::Disconnected { peer, error } if !is_expected(&error) => {
                 tracing::warn!(peer = %peer.node_id(), %error, "unexpected end of a connection");

@@ -30,6 +30,9 @@ use report::{Report, Standing};
 /// Between two looks at all nodes.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Between two looks at what is still to come back.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// How long a node that was stopped stays away.
 const AWAY: Duration = Duration::from_secs(2);
 
@@ -37,10 +40,7 @@ const AWAY: Duration = Duration::from_secs(2);
 const QUIET: f64 = 0.4;
 
 pub(crate) fn run(arguments: &Devnet) -> Result<(), Failure> {
-    // As geth does. Each connection takes a file at either end.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
+    runtime::raise_file_limit();
     let join = arguments.join.as_deref().map(discv4::parse_node).transpose()?;
     let signals = signals::watch().map_err(system("signals"))?;
     let report = runtime::run(arguments.runtime, async |runtime| {
@@ -51,7 +51,12 @@ pub(crate) fn run(arguments: &Devnet) -> Result<(), Failure> {
                 Err(_) => core::future::pending().await,
             }
         };
-        let lived = or(async { network.live().await }, interrupted).await;
+        let living = async {
+            network.live().await?;
+            network.settle().await;
+            Ok::<_, Failure>(())
+        };
+        let lived = or(living, interrupted).await;
         let report = network.stop().await;
         lived.map(|()| report)
     })??;
@@ -133,6 +138,17 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
+    /// Lets the answers come that are still to come, so that none is taken for
+    /// cut off that was lost.
+    async fn settle(&mut self) {
+        self.tally.quieten();
+        let until = Instant::now() + echo::PATIENCE + LOOK;
+        while self.tally.counts().under_way() > 0 && Instant::now() < until {
+            self.runtime.sleep(GLANCE).await;
+        }
+        self.latest.counts = self.tally.counts();
+    }
+
     async fn look(&self) -> Standing {
         let mut standing = Standing::new(&self.tally);
         let others = self.members.len() - 1;
@@ -153,6 +169,7 @@ impl<'a> Network<'a> {
             seconds: output::seconds(lived),
             converged: self.converged.map(output::seconds),
             restarts: self.restarts,
+            wanted_restarts: self.arguments.kill,
             standing: self.latest,
         }
     }

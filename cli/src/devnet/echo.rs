@@ -11,16 +11,8 @@ use devp2p_smol::Peer;
 use devp2p_smol::core::entropy::Seed;
 use futures_lite::future::or;
 
+use crate::rlpx::{ECHO, REPLY, REQUEST};
 use crate::runtime::Runtime;
-
-/// The capability.
-pub(super) const NAME: &str = "echo";
-
-/// Its message with any payload.
-const REQUEST: u64 = 0;
-
-/// Its message with the same payload back.
-const REPLY: u64 = 1;
 
 /// Between the answer to a request and the next one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -124,7 +116,7 @@ impl Counts {
 /// Asks and answers for as long as the connection lasts. `number` is of no other
 /// end of a connection.
 pub(super) async fn converse(peer: Peer, number: u64, runtime: Runtime, tally: Arc<Tally>) {
-    let Some(channel) = peer.channel(NAME) else { return };
+    let Some(channel) = peer.channel(ECHO) else { return };
     drop(peer);
     let mut payloads = Payloads::new(number);
     let mut awaited: Option<Bytes> = None;

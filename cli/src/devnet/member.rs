@@ -7,13 +7,14 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::SeedChain;
 use devp2p_smol::core::identity::Contact;
 use devp2p_smol::core::node;
-use devp2p_smol::core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::{Greeting, SessionError};
+use devp2p_smol::core::p2p::DisconnectReason;
+use devp2p_smol::core::session::SessionError;
 use devp2p_smol::{Config, Event, Node};
 
 use super::echo::{self, Tally};
 use super::report::MemberStanding;
 use crate::failure::Failure;
+use crate::rlpx::echo_offer;
 use crate::runtime::Runtime;
 
 pub(super) struct Member {
@@ -44,8 +45,7 @@ impl Member {
     ) -> Result<(), Failure> {
         let mut config = node::Config::new(self.key.clone());
         config.client_name = format!("devnet/{}", self.number);
-        let offer = LocalCapabilities::new([LocalCapability::new(echo::NAME, 1, 2)])?;
-        config.greeting = Greeting::Offer(offer);
+        config.greeting = echo_offer()?;
         config.limits.max_peers = self.max_peers;
         config.bootstrap_nodes = self.bootnodes.clone();
         let config = Config::new(config, seeds.draw()).listen((Ipv4Addr::LOCALHOST, 0).into());

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::rlpx::echo_offer;
 use crate::runtime::Runtime;
 
+/// Pings without an answer after which nobody is there.
+const PINGS: usize = 3;
+
 pub(super) struct Member {
     number: usize,
     key: SecretKey,
@@ -65,6 +68,17 @@ impl Member {
         if let Some(node) = self.node.take() {
             let _ = node.stop().await;
         }
+    }
+
+    /// Whether this node answers it. A ping or its answer may be lost.
+    pub(super) async fn reaches(&self, other: &Contact) -> bool {
+        let Some(discovery) = self.node.as_ref().and_then(Node::discovery) else { return false };
+        for _ in 0..PINGS {
+            if discovery.ping(other).await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// How it stands, of so many others. One that was stopped lacks nothing.

@@ -78,6 +78,8 @@ pub(super) struct Report {
     pub(super) restarts: u16,
     /// How many there were to be.
     pub(super) wanted_restarts: u16,
+    /// Nobody answers where a network was to be joined.
+    pub(super) is_alone: bool,
     pub(super) standing: Standing,
 }
 
@@ -98,6 +100,7 @@ struct ReportJson<'a> {
     echoes: u64,
     wrong: u64,
     cut_off: u64,
+    alone: bool,
     short: &'a [MemberStanding],
 }
 
@@ -108,6 +111,7 @@ impl Report {
         self.standing.short.is_empty()
             && self.standing.stopped == 0
             && self.restarts == self.wanted_restarts
+            && !self.is_alone
             && intact > 0
             && self.wrong() == 0
             && unexpected == 0
@@ -140,6 +144,7 @@ impl Report {
             echoes: intact,
             wrong: self.wrong(),
             cut_off,
+            alone: self.is_alone,
             short: &self.standing.short,
         })
     }
@@ -173,6 +178,9 @@ impl fmt::Display for Report {
         }
         if self.restarts < self.wanted_restarts {
             writeln!(f, "short: of {} restarts there was no time for more", self.wanted_restarts)?;
+        }
+        if self.is_alone {
+            writeln!(f, "short: nobody answers where a network was to be joined")?;
         }
         if counts.intact == 0 {
             writeln!(f, "short: no echo came back")?;

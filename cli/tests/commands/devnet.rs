@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::peers::World;
-use crate::support::{Outcome, run};
+use crate::support::{KeyFile, Outcome, run};
 
 fn summary(outcome: &Outcome) -> Value {
     serde_json::from_str(outcome.output.last().expect("no summary")).unwrap()
@@ -57,4 +57,15 @@ fn a_peer_that_answers_no_echo_is_a_failure() {
     assert_eq!((outcome.status, &summary["ok"]), (1, &Value::Bool(false)), "{outcome:?}");
     assert!(summary["wrong"].as_u64().unwrap() > 0, "{summary}");
     assert_eq!(summary["unexpected_ends"], 0);
+}
+
+#[test]
+fn a_network_to_join_that_is_not_there_is_a_failure() {
+    let key = KeyFile::of('7');
+    let nobody =
+        run(&["key", "to-enode", key.name(), "--ip", "127.0.0.1", "--tcp", "9", "--udp", "9"]);
+    let outcome = run(&["devnet", "--nodes", "2", "--for", "3s", "--join", &nobody.line()]);
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    let said = outcome.output.join("\n");
+    assert!(said.contains("short: nobody answers where a network was to be joined"), "{said}");
 }

@@ -30,7 +30,7 @@ use devp2p_core::driver::node::{Event, Node as Driver};
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::HostName;
 use devp2p_core::limits;
-use devp2p_core::node::{ConnectionId, DialFailure, Report};
+use devp2p_core::node::{self, ConnectionId, DialFailure, Report};
 use devp2p_core::session::Local;
 use devp2p_core::store::{Operation, OperationId, Reply};
 use devp2p_core::time::{Instant, Now};
@@ -284,8 +284,12 @@ impl Serving {
     }
 
     /// The system refused to accept one, for lack of file descriptors, say: it is
-    /// tried again after a while.
+    /// tried again after a while. One that was gone before it was accepted holds
+    /// up no other.
     pub fn not_accepted(&mut self, error: &io::Error) {
+        if tcp::is_of_one_connection(error) {
+            return tracing::debug!(%error, "a connection was gone before it was accepted");
+        }
         tracing::warn!(%error, "cannot accept a connection");
         self.closed_until = Some(self.now().mono + limits::ACCEPT_RETRY);
     }
@@ -335,8 +339,10 @@ impl Serving {
         }
     }
 
-    /// Leaves no thread. Close the sockets before. `late` is when to wait no
-    /// longer for a disk that does not answer: [`limits::STORE_CLOSE_TIMEOUT`].
+    /// Leaves no thread, but for those that nothing can end before the system
+    /// does: one that looks up a name, or waits for a disk. Close the sockets
+    /// before. `late` is when to wait no longer for a disk that does not answer:
+    /// [`limits::STORE_CLOSE_TIMEOUT`].
     pub async fn close(mut self, late: impl Future<Output = ()>) {
         // It works on meanwhile.
         self.store.iter_mut().for_each(Store::finish);
@@ -401,7 +407,10 @@ impl Serving {
             NodeRequest::Command(id, command) => self.driver.command(now, id, command),
             NodeRequest::Connected(id, result) => self.driver.connected(now, id, result),
             NodeRequest::Session(id, report) => return self.reported(id, report),
-            NodeRequest::Hold(held) => self.driver.hold(now, held),
+            NodeRequest::Hold(held) => {
+                tracing::debug!(held, "too many events that nobody takes");
+                self.driver.hold(now, held);
+            }
             NodeRequest::Snapshot(answer) => {
                 let mut discovery = self.driver.discovery_snapshot();
                 if let Some(discovery) = &mut discovery {
@@ -540,7 +549,10 @@ impl Serving {
                 Event::Verify(packet) => self.verify(packet),
                 Event::Store(id, operation) => self.store(id, operation),
                 Event::Answer(id, answer) => self.end.answer(id, answer),
-                Event::Happened(event) => self.end.tell(event),
+                Event::Happened(event) => {
+                    log(&event);
+                    self.end.tell(event);
+                }
             }
         }
         // Without discovery nobody else says so.
@@ -576,6 +588,25 @@ impl Serving {
 
     fn now(&self) -> Now {
         self.clock.now()
+    }
+}
+
+fn log(event: &node::Event) {
+    match event {
+        node::Event::Connected(peer) => {
+            let (address, direction) = (peer.address, peer.direction);
+            tracing::info!(peer = %peer.id, %address, %direction, "connected");
+        }
+        node::Event::Disconnected { peer, error, .. } => {
+            tracing::info!(peer = %peer.id, %error, "disconnected");
+        }
+        node::Event::Failed { connection, address, direction, error, .. } => {
+            tracing::debug!(%connection, %address, %direction, %error, "not admitted");
+        }
+        node::Event::DialFailed(contact, failure) => {
+            tracing::debug!(%contact, %failure, "cannot dial");
+        }
+        node::Event::WantsCandidates(_) | node::Event::Discovery(_) | _ => {}
     }
 }
 

@@ -108,6 +108,12 @@ fn failed<T>(error: &io::Error) -> Moved<T> {
 const RESET: [ErrorKind; 3] =
     [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
 
+/// Whether an error of accepting is one of the connection that was to be accepted,
+/// and says nothing of the next.
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+    RESET.contains(&error.kind()) || error.kind() == ErrorKind::ConnectionRefused
+}
+
 /// What it means that no connection came about.
 pub fn dial_failure(error: &io::Error) -> DialFailure {
     let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());

@@ -5,19 +5,19 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
-use std::sync::Arc;
 
-use async_executor::Executor;
 use async_io::{Async, Timer};
 use devp2p_core::time::Deadline;
 use devp2p_host::{Connection, Dial, Turn};
 use futures_lite::future::{or, yield_now};
 
+use crate::node::Tasks;
+
 // Not `async fn`, here and below: what one is given it holds twice.
 
 /// Makes a connection, unless it is given up before, and runs it in a task of its
 /// own, which needs no room for what dialling did.
-pub(crate) fn dial(mut dial: Dial, executor: Arc<Executor<'static>>) -> impl Future<Output = ()> {
+pub(crate) fn dial(mut dial: Dial, tasks: Tasks) -> impl Future<Output = ()> {
     let to = dial.to();
     async move {
         let connected = async { Some(Async::<TcpStream>::connect(to).await) };
@@ -26,7 +26,7 @@ pub(crate) fn dial(mut dial: Dial, executor: Arc<Executor<'static>>) -> impl Fut
             None
         };
         match or(given_up, connected).await {
-            Some(Ok(stream)) => executor.spawn(run(dial.connected(), stream)).detach(),
+            Some(Ok(stream)) => tasks.spawn(run(dial.connected(), stream)),
             Some(Err(error)) => dial.failed(&error),
             None => dial.given_up(),
         }

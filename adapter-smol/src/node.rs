@@ -4,7 +4,7 @@ use core::future::Future;
 use core::net::SocketAddr;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use async_executor::Executor;
@@ -17,7 +17,8 @@ use futures_lite::future::{or, pending, poll_once, yield_now};
 use crate::connection;
 
 /// Starts a node whose tasks run on `executor`, which the caller runs on as
-/// many threads as it likes.
+/// many threads as it likes. When that is dropped the node goes with it, without
+/// a word to its peers: [`Node::stop`] says goodbye.
 ///
 /// With a node database this blocks until that is open, has said what it
 /// remembers, and keeps the number of our record: some milliseconds, or as long
@@ -26,10 +27,8 @@ pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> Result<Node, 
     let (node, serving, Sockets { tcp, udp }) = Serving::start(config)?;
     let listener = tcp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
     let socket = udp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
-    let executor = Arc::clone(executor);
-    let tasks = Arc::clone(&executor);
-    let timer = Timer::never();
-    let running = Running { serving, listener, socket, executor: tasks, timer, due: None };
+    let tasks = Tasks(Arc::downgrade(executor));
+    let running = Running { serving, listener, socket, tasks, timer: Timer::never(), due: None };
     executor.spawn(running.serve()).detach();
     Ok(node)
 }
@@ -45,11 +44,26 @@ pub fn discover(
     node.into_discovery().ok_or(StartError::NoDiscovery)
 }
 
+/// Where tasks are run, as one of them has it: an executor that its own tasks
+/// held could never be dropped.
+#[derive(Clone)]
+pub(crate) struct Tasks(Weak<Executor<'static>>);
+
+impl Tasks {
+    /// Runs a task beside all others, to its end.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Who asks is being run, so the executor is there.
+        if let Some(executor) = self.0.upgrade() {
+            executor.spawn(task).detach();
+        }
+    }
+}
+
 struct Running {
     serving: Serving,
     listener: Option<Async<TcpListener>>,
     socket: Option<Async<UdpSocket>>,
-    executor: Arc<Executor<'static>>,
+    tasks: Tasks,
     timer: Timer,
     due: Option<Instant>,
 }
@@ -63,8 +77,7 @@ impl Running {
             let socket = self.socket.as_ref().map(Async::get_ref);
             let step = self.serving.turn(socket);
             while let Some(dial) = self.serving.next_dial() {
-                let executor = Arc::clone(&self.executor);
-                self.executor.spawn(connection::dial(dial, executor)).detach();
+                self.tasks.spawn(connection::dial(dial, self.tasks.clone()));
             }
             match step {
                 // The other tasks get their chance, and so do those who connect:
@@ -77,8 +90,8 @@ impl Running {
                 Step::Stop => break,
             }
         }
-        let Self { serving, listener, socket, executor, .. } = self;
-        drop((listener, socket, executor));
+        let Self { serving, listener, socket, .. } = self;
+        drop((listener, socket));
         let late = async {
             Timer::after(limits::STORE_CLOSE_TIMEOUT).await;
         };
@@ -140,7 +153,7 @@ impl Running {
         match accepted {
             Ok((stream, from)) => {
                 if let Some(connection) = self.serving.incoming(from) {
-                    self.executor.spawn(connection::run(connection, stream)).detach();
+                    self.tasks.spawn(connection::run(connection, stream));
                 }
             }
             Err(error) if connection::is_nothing(&error) => {}

@@ -1,7 +1,7 @@
 //! Two nodes with a capability of their own: one speaks, the other answers.
 //!
 //! ```text
-//! cargo run -p devp2p-tokio --example chat
+//! cargo run -p devp2p-tokio --example chat-on-tokio
 //! ```
 
 use std::error::Error;

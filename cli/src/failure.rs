@@ -66,6 +66,8 @@ pub(crate) enum Failure {
     NotANode(NodeError),
     /// The list of bootnodes has something else in it.
     Bootnode(NodeError),
+    /// What an option lists is no node.
+    NotNodes(&'static str, NodeError),
     /// There is no node to begin a crawl with.
     NowhereToBegin,
     /// The argument is no secret key.
@@ -181,6 +183,7 @@ impl fmt::Display for Failure {
             Self::NotAnEnode(error) => write!(f, "invalid enode URL: {error}"),
             Self::NotANode(error) => error.fmt(f),
             Self::Bootnode(error) => write!(f, "invalid bootnode: {error}"),
+            Self::NotNodes(option, error) => write!(f, "{option}: {error}"),
             Self::NowhereToBegin => f.write_str("no input nodes to start crawling"),
             Self::NotAKey => f.write_str("invalid node key, want 64 hex characters"),
             Self::Request(error) => error.fmt(f),

@@ -44,6 +44,14 @@ impl Runtime {
     }
 }
 
+/// As geth does: each connection takes a file. With fewer a node serves fewer
+/// peers, and says so then.
+pub(crate) fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
 /// Carries out `work` on every core.
 pub(crate) fn run<T>(
     name: RuntimeName,

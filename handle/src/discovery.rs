@@ -122,8 +122,9 @@ impl Discovery {
         answered.recv().await.ok().and_then(|snapshot| snapshot.discovery).ok_or(Stopped)
     }
 
-    /// Stops the node: answers every request with [`RequestError::Stopped`] and
-    /// returns when its sockets are closed and no task or thread is left.
+    /// Stops the whole node, as [`Node::stop`](crate::Node::stop) does: answers
+    /// every request with [`RequestError::Stopped`] and returns when its sockets
+    /// are closed and nothing of it is left.
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Stop(answer)).await.map_err(|_| Stopped)?;

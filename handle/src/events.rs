@@ -53,8 +53,8 @@ impl Shared {
         if left > 0 {
             self.filled.notify(1);
         }
-        if left <= limits::NODE_EVENTS {
-            // All of them: each has told already.
+        if left == limits::NODE_EVENTS {
+            // Only now is there room that there was not.
             self.room.notify(usize::MAX);
         }
         Ok(event)

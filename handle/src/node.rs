@@ -231,7 +231,8 @@ impl Node {
         self.ask(Command::RemoveTrusted(id)).await
     }
 
-    /// From now on these limits; who is connected stays.
+    /// From now on these limits, within what a configuration may ask for; who is
+    /// connected stays.
     pub async fn set_limits(&self, limits: Limits) -> Result<(), RefusedRequest> {
         self.ask(Command::SetLimits(limits)).await
     }
@@ -244,6 +245,8 @@ impl Node {
     }
 
     /// Nodes that a source of its own wants dialled: see [`Event::WantsCandidates`].
+    /// So many are kept that [`DIAL_CANDIDATES`](devp2p_core::limits::DIAL_CANDIDATES)
+    /// wait; of a source that the configuration does not name none are.
     pub async fn offer(&self, source: usize, nodes: Vec<Contact>) -> Result<(), RefusedRequest> {
         self.ask(Command::Candidates(source, nodes)).await
     }
@@ -262,9 +265,12 @@ impl Node {
         self.events.next().await
     }
 
-    /// Stops listening, tells all peers "client quitting", and returns when
-    /// every connection is closed; a few seconds at most. The events that tell
-    /// of it can be taken afterwards.
+    /// Stops listening, tells all peers "client quitting", and returns when every
+    /// connection is closed and no task is left, nor a thread, but for those that
+    /// nothing can end before the system does: one that looks up a name, or waits
+    /// for a disk that does not answer. It takes a few seconds at most. The events
+    /// that tell of it can be taken afterwards. Of several who stop a node at once
+    /// one waits for that; to the others it has [`Stopped`].
     pub async fn stop(&self) -> Result<(), Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Stop(answer)).await.map_err(|_| Stopped)?;
@@ -296,7 +302,7 @@ impl Node {
     }
 }
 
-/// The node had stopped already.
+/// The node has stopped, or somebody else is stopping it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stopped;
 

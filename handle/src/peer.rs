@@ -250,7 +250,7 @@ impl Channel {
 
     /// The next message as soon as there is one, its code relative to the
     /// capability. `None` when the connection has ended and all that came
-    /// before its end has been read.
+    /// before its end has been read; why, [`Peer::end`] says.
     ///
     /// A message is lost with the future only if it was already returned.
     pub async fn receive(&self) -> Option<Message> {

@@ -99,14 +99,15 @@ impl Queue {
         }
     }
 
-    /// Takes the message whether there is room or not: the last one.
+    /// Takes the message whether there is room or not: the last one before the
+    /// queue is closed.
     pub(crate) fn push_last(&self, message: Message) {
         let mut state = self.lock();
         if !state.closed {
             state.push(message);
         }
         drop(state);
-        self.close();
+        self.filled.notify(1);
     }
 
     /// The next message, and whether the queue was full before.

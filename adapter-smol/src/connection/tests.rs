@@ -1,14 +1,16 @@
 //! The task of a connection, with the executor in the test's hand.
 
+use std::sync::Arc;
 use std::thread;
 
+use async_executor::Executor;
 use async_io::block_on;
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::entropy::Seed;
 use devp2p_core::limits;
 use devp2p_core::node;
-use devp2p_core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
-use devp2p_core::session::{Greeting, SessionError};
+use devp2p_core::p2p::{LocalCapabilities, LocalCapability};
+use devp2p_core::session::Greeting;
 use devp2p_handle::{Event, Node, Peer};
 
 use super::*;
@@ -71,25 +73,6 @@ fn a_connection_with_much_to_send_lets_the_others_have_their_turn() {
     assert!((1..=bound).contains(&most), "{most} messages of {SIZE} bytes in one turn");
     drop(stop);
     reading.join().unwrap();
-}
-
-#[test]
-fn the_other_side_of_an_application_whose_task_panics_is_told_that_it_quits() {
-    let executor = Arc::new(Executor::new());
-    let (ours, theirs) = (node(1, &executor), node(2, &executor));
-    let ended = block_on(executor.run(async {
-        let peer = ours.dial(&theirs.enode()).await.unwrap();
-        let theirs = visitor(&theirs).await;
-        let application = executor.spawn(async move {
-            let _channel = peer.channel("bulk").unwrap();
-            yield_now().await;
-            // Without a word on standard error.
-            std::panic::resume_unwind(Box::new("an application panics"));
-        });
-        application.detach();
-        theirs.closed().await
-    }));
-    assert_eq!(ended, SessionError::Remote(DisconnectReason::Quitting));
 }
 
 fn size<A, B, F>(_: impl Fn(A, B) -> F) -> usize {

@@ -4,29 +4,21 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use devp2p_smol::Peer;
 use devp2p_smol::core::entropy::Seed;
-use devp2p_smol::core::p2p::Message;
-use devp2p_smol::{Channel, Peer};
 use futures_lite::future::or;
 
+use crate::rlpx::{ECHO, REPLY, REQUEST};
 use crate::runtime::Runtime;
-
-/// The capability.
-pub(super) const NAME: &str = "echo";
-
-/// Its message with any payload.
-const REQUEST: u64 = 0;
-
-/// Its message with the same payload back.
-const REPLY: u64 = 1;
 
 /// Between the answer to a request and the next one.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// For an answer to come. Far more than it takes on one machine.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sizes of requests, in turn, bytes.
 const SIZES: [usize; 5] = [0, 32, 1000, 16_000, 100];
@@ -38,20 +30,22 @@ pub(super) struct Tally {
     failed: AtomicU64,
     unexpected: AtomicU64,
     messages: AtomicU64,
+    sent: AtomicU64,
     intact: AtomicU64,
     wrong: AtomicU64,
     cut_off: AtomicU64,
+    quiet: AtomicBool,
     closed: AtomicBool,
 }
 
-fn increment(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+fn increment(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Tally {
-    /// A connection was admitted at one of its ends.
-    pub(super) fn connected(&self) {
-        increment(&self.connected);
+    /// A connection was admitted at one of its ends: how many were before.
+    pub(super) fn connected(&self) -> u64 {
+        increment(&self.connected)
     }
 
     /// A connection came to nothing: refused, or not made.
@@ -66,6 +60,11 @@ impl Tally {
         }
     }
 
+    /// Nobody is to ask any more; whoever is asked answers.
+    pub(super) fn quieten(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
     /// The network ends: what happens from now on says nothing.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
@@ -78,6 +77,7 @@ impl Tally {
             failed: of(&self.failed),
             unexpected: of(&self.unexpected),
             messages: of(&self.messages),
+            sent: of(&self.sent),
             intact: of(&self.intact),
             wrong: of(&self.wrong),
             cut_off: of(&self.cut_off),
@@ -96,6 +96,8 @@ pub(super) struct Counts {
     pub(super) unexpected: u64,
     /// Messages received.
     pub(super) messages: u64,
+    /// Requests sent.
+    pub(super) sent: u64,
     /// Requests that came back as they were sent.
     pub(super) intact: u64,
     /// Requests that came back otherwise, or not in time.
@@ -104,34 +106,54 @@ pub(super) struct Counts {
     pub(super) cut_off: u64,
 }
 
-/// Asks and answers for as long as the connection lasts.
-pub(super) async fn converse(peer: Peer, runtime: Runtime, tally: Arc<Tally>) {
-    let Some(channel) = peer.channel(NAME) else { return };
+impl Counts {
+    /// Requests that have not come back yet.
+    pub(super) const fn under_way(&self) -> u64 {
+        self.sent.saturating_sub(self.intact + self.wrong + self.cut_off)
+    }
+}
+
+/// Asks and answers for as long as the connection lasts. `number` is of no other
+/// end of a connection.
+pub(super) async fn converse(peer: Peer, number: u64, runtime: Runtime, tally: Arc<Tally>) {
+    let Some(channel) = peer.channel(ECHO) else { return };
     drop(peer);
-    let mut payloads = Payloads::new(&channel);
+    let mut payloads = Payloads::new(number);
     let mut awaited: Option<Bytes> = None;
+    // When the answer has not come in time, or when to ask next.
+    let mut due = Instant::now() + PAUSE;
     loop {
-        let wait = if awaited.is_some() { PATIENCE } else { PAUSE };
         let received = async { Some(channel.receive().await) };
         let waited = async {
-            runtime.sleep(wait).await;
+            runtime.sleep(due.saturating_duration_since(Instant::now())).await;
             None
         };
         match or(received, waited).await {
             Some(Some(message)) => {
                 increment(&tally.messages);
-                if !heard(message, &channel, &mut awaited, &tally).await {
-                    break;
+                if message.code() == REQUEST {
+                    if channel.send(REPLY, message.into_payload()).await.is_err() {
+                        break;
+                    }
+                    continue;
                 }
+                let intact = awaited.take().is_some_and(|sent| sent == *message.payload());
+                increment(if intact { &tally.intact } else { &tally.wrong });
+                due = Instant::now() + PAUSE;
             }
             Some(None) => break,
-            None if awaited.take().is_some() => increment(&tally.wrong),
+            None if awaited.take().is_some() => {
+                increment(&tally.wrong);
+            }
+            None if tally.quiet.load(Ordering::Relaxed) => due = Instant::now() + PAUSE,
             None => {
                 let payload = payloads.next();
                 if channel.send(REQUEST, payload.clone()).await.is_err() {
                     break;
                 }
+                increment(&tally.sent);
                 awaited = Some(payload);
+                due = Instant::now() + PATIENCE;
             }
         }
     }
@@ -140,33 +162,16 @@ pub(super) async fn converse(peer: Peer, runtime: Runtime, tally: Arc<Tally>) {
     }
 }
 
-/// Whether the connection goes on.
-async fn heard(
-    message: Message,
-    channel: &Channel,
-    awaited: &mut Option<Bytes>,
-    tally: &Tally,
-) -> bool {
-    match message.code() {
-        REQUEST => channel.send(REPLY, message.into_payload()).await.is_ok(),
-        _ => {
-            let intact = awaited.take().is_some_and(|sent| sent == *message.payload());
-            increment(if intact { &tally.intact } else { &tally.wrong });
-            true
-        }
-    }
-}
-
-/// What is sent: random bytes of several sizes, others on each connection.
+/// What is sent: random bytes of several sizes, others by each end of each
+/// connection, so that no answer is right where it does not belong.
 struct Payloads {
     seed: Seed,
     number: u64,
 }
 
 impl Payloads {
-    fn new(channel: &Channel) -> Self {
-        let peer = channel.peer();
-        Self { seed: Seed::new(*peer.node_id().as_bytes()), number: 0 }
+    fn new(number: u64) -> Self {
+        Self { seed: Seed::from_number(number), number: 0 }
     }
 
     fn next(&mut self) -> Bytes {

@@ -7,14 +7,18 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::SeedChain;
 use devp2p_smol::core::identity::Contact;
 use devp2p_smol::core::node;
-use devp2p_smol::core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
-use devp2p_smol::core::session::{Greeting, SessionError};
+use devp2p_smol::core::p2p::DisconnectReason;
+use devp2p_smol::core::session::SessionError;
 use devp2p_smol::{Config, Event, Node};
 
 use super::echo::{self, Tally};
 use super::report::MemberStanding;
 use crate::failure::Failure;
+use crate::rlpx::echo_offer;
 use crate::runtime::Runtime;
+
+/// Pings without an answer after which nobody is there.
+const PINGS: usize = 3;
 
 pub(super) struct Member {
     number: usize,
@@ -44,8 +48,7 @@ impl Member {
     ) -> Result<(), Failure> {
         let mut config = node::Config::new(self.key.clone());
         config.client_name = format!("devnet/{}", self.number);
-        let offer = LocalCapabilities::new([LocalCapability::new(echo::NAME, 1, 2)])?;
-        config.greeting = Greeting::Offer(offer);
+        config.greeting = echo_offer()?;
         config.limits.max_peers = self.max_peers;
         config.bootstrap_nodes = self.bootnodes.clone();
         let config = Config::new(config, seeds.draw()).listen((Ipv4Addr::LOCALHOST, 0).into());
@@ -65,6 +68,17 @@ impl Member {
         if let Some(node) = self.node.take() {
             let _ = node.stop().await;
         }
+    }
+
+    /// Whether this node answers it. A ping or its answer may be lost.
+    pub(super) async fn reaches(&self, other: &Contact) -> bool {
+        let Some(discovery) = self.node.as_ref().and_then(Node::discovery) else { return false };
+        for _ in 0..PINGS {
+            if discovery.ping(other).await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// How it stands, of so many others. One that was stopped lacks nothing.
@@ -87,8 +101,9 @@ async fn attend(node: Node, runtime: Runtime, tally: Arc<Tally>) {
     while let Some(event) = node.next_event().await {
         match event {
             Event::Connected(peer) => {
-                tally.connected();
-                runtime.spawn(echo::converse(peer, runtime.clone(), Arc::clone(&tally)));
+                let number = tally.connected();
+                let (runtime, tally) = (&runtime, Arc::clone(&tally));
+                runtime.spawn(echo::converse(peer, number, runtime.clone(), tally));
             }
             Event::Disconnected { peer, error } if !is_expected(&error) => {
                 tracing::warn!(peer = %peer.node_id(), %error, "unexpected end of a connection");

@@ -30,6 +30,9 @@ use report::{Report, Standing};
 /// Between two looks at all nodes.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Between two looks at what is still to come back.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// How long a node that was stopped stays away.
 const AWAY: Duration = Duration::from_secs(2);
 
@@ -37,21 +40,25 @@ const AWAY: Duration = Duration::from_secs(2);
 const QUIET: f64 = 0.4;
 
 pub(crate) fn run(arguments: &Devnet) -> Result<(), Failure> {
-    // As geth does. Each connection takes a file at either end.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
+    runtime::raise_file_limit();
     let join = arguments.join.as_deref().map(discv4::parse_node).transpose()?;
     let signals = signals::watch().map_err(system("signals"))?;
     let report = runtime::run(arguments.runtime, async |runtime| {
-        let mut network = Network::start(arguments, join.as_ref(), runtime)?;
+        let join = join.as_ref().map(NodeAddress::contact);
+        let mut network = Network::start(arguments, join, runtime)?;
         let interrupted = async {
             match signals.recv().await {
                 Ok(signal) => Err(Failure::Interrupted(signal)),
                 Err(_) => core::future::pending().await,
             }
         };
-        let lived = or(async { network.live().await }, interrupted).await;
+        let living = async {
+            network.live().await?;
+            network.settle().await;
+            network.look_beyond().await;
+            Ok::<_, Failure>(())
+        };
+        let lived = or(living, interrupted).await;
         let report = network.stop().await;
         lived.map(|()| report)
     })??;
@@ -62,6 +69,8 @@ pub(crate) fn run(arguments: &Devnet) -> Result<(), Failure> {
 /// All nodes, and what is known of how it goes.
 struct Network<'a> {
     arguments: &'a Devnet,
+    /// Of the network that is joined.
+    join: Option<Contact>,
     runtime: Runtime,
     members: Vec<Member>,
     tally: Arc<Tally>,
@@ -70,18 +79,20 @@ struct Network<'a> {
     converged: Option<Duration>,
     latest: Standing,
     restarts: u16,
+    /// Nobody answers where a network was to be joined.
+    is_alone: bool,
 }
 
 impl<'a> Network<'a> {
     fn start(
         arguments: &'a Devnet,
-        join: Option<&NodeAddress>,
+        join: Option<Contact>,
         runtime: Runtime,
     ) -> Result<Self, Failure> {
         let mut seeds = SeedChain::new(host::seed()?);
         let tally = Arc::new(Tally::default());
         let began = Instant::now();
-        let mut bootnodes: Vec<Contact> = join.into_iter().map(NodeAddress::contact).collect();
+        let mut bootnodes: Vec<Contact> = join.clone().into_iter().collect();
         let mut members: Vec<Member> = Vec::new();
         for number in 0..usize::from(arguments.nodes) {
             let mut member = Member::new(number, arguments.maxpeers, bootnodes.clone(), &mut seeds);
@@ -92,7 +103,18 @@ impl<'a> Network<'a> {
             members.push(member);
         }
         let latest = Standing::default();
-        Ok(Self { arguments, runtime, members, tally, began, converged: None, latest, restarts: 0 })
+        Ok(Self {
+            arguments,
+            join,
+            runtime,
+            members,
+            tally,
+            began,
+            converged: None,
+            latest,
+            restarts: 0,
+            is_alone: false,
+        })
     }
 
     /// Watches, stops and restarts nodes, until its time is over.
@@ -133,6 +155,24 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
+    /// Lets the answers come that are still to come, so that none is taken for
+    /// cut off that was lost.
+    async fn settle(&mut self) {
+        self.tally.quieten();
+        let until = Instant::now() + echo::PATIENCE + LOOK;
+        while self.tally.counts().under_way() > 0 && Instant::now() < until {
+            self.runtime.sleep(GLANCE).await;
+        }
+        self.latest.counts = self.tally.counts();
+    }
+
+    /// Asks whether the network that was joined is there.
+    async fn look_beyond(&mut self) {
+        if let (Some(join), Some(member)) = (&self.join, self.members.first()) {
+            self.is_alone = !member.reaches(join).await;
+        }
+    }
+
     async fn look(&self) -> Standing {
         let mut standing = Standing::new(&self.tally);
         let others = self.members.len() - 1;
@@ -153,6 +193,8 @@ impl<'a> Network<'a> {
             seconds: output::seconds(lived),
             converged: self.converged.map(output::seconds),
             restarts: self.restarts,
+            wanted_restarts: self.arguments.kill,
+            is_alone: self.is_alone,
             standing: self.latest,
         }
     }

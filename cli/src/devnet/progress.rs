@@ -75,6 +75,8 @@ impl Progress {
             }
             rows[place].set_message(Row(*member).to_string());
         }
+        // Some are stopped now.
+        rows.iter().skip(standing.members.len()).for_each(|row| row.set_message(""));
         Ok(())
     }
 

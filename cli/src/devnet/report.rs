@@ -76,6 +76,10 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) converged: Option<f64>,
     pub(super) restarts: u16,
+    /// How many there were to be.
+    pub(super) wanted_restarts: u16,
+    /// Nobody answers where a network was to be joined.
+    pub(super) is_alone: bool,
     pub(super) standing: Standing,
 }
 
@@ -96,22 +100,30 @@ struct ReportJson<'a> {
     echoes: u64,
     wrong: u64,
     cut_off: u64,
+    alone: bool,
     short: &'a [MemberStanding],
 }
 
 impl Report {
     /// Whether every node had its share in the end and every echo was right.
     pub(super) fn is_well(&self) -> bool {
-        let Counts { intact, wrong, unexpected, .. } = self.standing.counts;
+        let Counts { intact, unexpected, .. } = self.standing.counts;
         self.standing.short.is_empty()
             && self.standing.stopped == 0
+            && self.restarts == self.wanted_restarts
+            && !self.is_alone
             && intact > 0
-            && wrong == 0
+            && self.wrong() == 0
             && unexpected == 0
     }
 
+    /// Requests that came back wrong, late, or never.
+    const fn wrong(&self) -> u64 {
+        self.standing.counts.wrong + self.standing.counts.under_way()
+    }
+
     pub(super) fn tell(&self, json: bool) -> Result<(), Failure> {
-        let Counts { connected, failed, unexpected, messages, intact, wrong, cut_off } =
+        let Counts { connected, failed, unexpected, messages, intact, cut_off, .. } =
             self.standing.counts;
         if !json {
             return output::line(self);
@@ -130,8 +142,9 @@ impl Report {
             unexpected_ends: unexpected,
             messages,
             echoes: intact,
-            wrong,
+            wrong: self.wrong(),
             cut_off,
+            alone: self.is_alone,
             short: &self.standing.short,
         })
     }
@@ -151,7 +164,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{} messages, {} echoes intact, {} wrong, {} cut off by stops",
-            counts.messages, counts.intact, counts.wrong, counts.cut_off
+            counts.messages,
+            counts.intact,
+            self.wrong(),
+            counts.cut_off
         )?;
         for member in short {
             let MemberStanding { number, peers, table, share } = member;
@@ -159,6 +175,18 @@ impl fmt::Display for Report {
         }
         if *stopped > 0 {
             writeln!(f, "short: {stopped} nodes did not come back")?;
+        }
+        if self.restarts < self.wanted_restarts {
+            writeln!(f, "short: of {} restarts there was no time for more", self.wanted_restarts)?;
+        }
+        if self.is_alone {
+            writeln!(f, "short: nobody answers where a network was to be joined")?;
+        }
+        if counts.intact == 0 {
+            writeln!(f, "short: no echo came back")?;
+        }
+        if self.wrong() > 0 {
+            writeln!(f, "short: {} echoes came back wrong, late or never", self.wrong())?;
         }
         if counts.unexpected > 0 {
             writeln!(f, "short: {} connections ended unasked", counts.unexpected)?;

@@ -21,7 +21,7 @@ use crate::args::{Discover, Discv4, External};
 use crate::failure::{Failure, system};
 use crate::{key, signals};
 
-pub(crate) use node::{NodeError, bootnodes};
+pub(crate) use node::{NodeError, bootnodes, nodes};
 
 /// A node as the command line names it.
 pub(crate) fn parse_node(text: &str) -> Result<NodeAddress, Failure> {

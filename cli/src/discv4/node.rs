@@ -44,11 +44,22 @@ pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
 
 /// The nodes of a list, or those of mainnet.
 pub(crate) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
-    let list = list.unwrap_or(MAINNET);
+    listed(list.unwrap_or(MAINNET)).map_err(Failure::Bootnode)
+}
+
+/// The nodes of the list that this option was given, if any.
+pub(crate) fn nodes(
+    option: &'static str,
+    list: &Option<String>,
+) -> Result<Vec<NodeAddress>, Failure> {
+    listed(list.as_deref().unwrap_or("")).map_err(|error| Failure::NotNodes(option, error))
+}
+
+fn listed(list: &str) -> Result<Vec<NodeAddress>, NodeError> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    list.split(',').map(|text| parse(text.trim()).map_err(Failure::Bootnode)).collect()
+    list.split(',').map(|text| parse(text.trim())).collect()
 }
 
 #[cfg(test)]

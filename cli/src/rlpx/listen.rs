@@ -17,10 +17,7 @@ use crate::signals;
 use crate::writer::{Lines, Written};
 
 pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
-    // As geth does. With fewer files it serves fewer peers, and says so then.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
+    runtime::raise_file_limit();
     let greeting = if arguments.echo {
         super::echo_offer()?
     } else {
@@ -93,7 +90,7 @@ impl Host {
 }
 
 /// One peer from its coming to its going.
-async fn attend(peer: Peer, lines: Lines, json: bool) {
+pub(crate) async fn attend(peer: Peer, lines: Lines, json: bool) {
     let since = Instant::now();
     lines.say(tidings::connected(&peer, json)).await;
     if let Some(channel) = peer.channel(ECHO) {
@@ -104,7 +101,7 @@ async fn attend(peer: Peer, lines: Lines, json: bool) {
 }
 
 /// Answers requests for as long as the connection lasts.
-pub(crate) async fn echo(channel: &Channel) {
+async fn echo(channel: &Channel) {
     while let Some(message) = channel.receive().await {
         // A reply to what was never asked means nothing.
         if message.code() != REQUEST {

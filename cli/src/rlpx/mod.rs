@@ -22,14 +22,15 @@ use crate::args::{self, Rlpx};
 use crate::failure::Failure;
 use crate::{key, signals};
 
-/// The capability that `listen --echo` serves and `echo` uses.
+/// The capability that `listen --echo` and `run --echo` serve, and `echo` and
+/// `devnet` use.
 pub(crate) const ECHO: &str = "echo";
 
 /// Its message with any payload.
-const REQUEST: u64 = 0;
+pub(crate) const REQUEST: u64 = 0;
 
 /// Its message with the same payload back.
-const REPLY: u64 = 1;
+pub(crate) const REPLY: u64 = 1;
 
 pub(crate) fn run(command: Rlpx) -> Result<(), Failure> {
     match command {

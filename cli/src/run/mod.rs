@@ -6,13 +6,12 @@ mod tidings;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::{Seed, SeedChain};
 use devp2p_smol::core::identity::{NetRestrict, NodeAddress, Record};
 use devp2p_smol::core::node;
-use devp2p_smol::{Config, Event, Node, Peer, StartError, host};
+use devp2p_smol::{Config, Event, Node, StartError, host};
 use futures_lite::future::{or, zip};
 
 use crate::args::Run;
@@ -23,14 +22,12 @@ use crate::writer::{Lines, Written};
 use crate::{discv4, key, signals};
 
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
-    // As geth does. With fewer files it serves fewer peers, and says so then.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
+    runtime::raise_file_limit();
     let (config, seed) = configuration(arguments)?;
     let signals = signals::watch().map_err(system("signals"))?;
-    runtime::run(arguments.runtime, async |runtime| {
-        let node = start(arguments, &config, &seed, &runtime)?;
+    runtime::run(arguments.runtime, async move |runtime| {
+        // With it go the copies of key and seed.
+        let node = start(arguments, config, seed, &runtime)?;
         let (lines, written) = Lines::start().map_err(system("output thread"))?;
         let host = Host { record: node.record(), node, lines, runtime, json: arguments.json };
         let until = async {
@@ -61,9 +58,8 @@ fn configuration(arguments: &Run) -> Result<(node::Config, Seed), Failure> {
     if !arguments.netrestrict.is_empty() {
         config.net_restrict = Some(NetRestrict::new(arguments.netrestrict.iter().copied()));
     }
-    let listed = |list: &Option<String>| discv4::bootnodes(Some(list.as_deref().unwrap_or("")));
-    config.static_nodes = listed(&arguments.staticnodes)?;
-    let trusted = listed(&arguments.trustednodes)?;
+    config.static_nodes = discv4::nodes("--staticnodes", &arguments.staticnodes)?;
+    let trusted = discv4::nodes("--trustednodes", &arguments.trustednodes)?;
     config.trusted_nodes = trusted.iter().map(NodeAddress::node_id).collect();
     Ok((config, seeds.draw()))
 }
@@ -71,8 +67,8 @@ fn configuration(arguments: &Run) -> Result<(node::Config, Seed), Failure> {
 /// At every address unless one is given; where there is no IPv6, of IPv4.
 fn start(
     arguments: &Run,
-    config: &node::Config,
-    seed: &Seed,
+    config: node::Config,
+    seed: Seed,
     runtime: &Runtime,
 ) -> Result<Node, Failure> {
     let at = |ip: IpAddr| {
@@ -123,15 +119,14 @@ impl Host {
         while let Some(event) = self.node.next_event().await {
             match event {
                 Event::Connected(peer) => {
-                    self.runtime.spawn(attend(peer, self.lines.clone(), self.json));
+                    let guest = rlpx::listen::attend(peer, self.lines.clone(), self.json);
+                    self.runtime.spawn(guest);
                 }
                 Event::Failed(failure) => {
                     self.lines.say(rlpx::tidings::refused(&failure, self.json)).await;
                 }
                 // Most nodes of a public network are not there: that is no news.
-                Event::DialFailed { contact, failure } => {
-                    tracing::debug!(%contact, %failure, "cannot dial");
-                }
+                Event::DialFailed { .. } => {}
                 // The task that attends to the peer says so, in its turn.
                 Event::Disconnected { .. } => {}
                 event @ (Event::WantsCandidates(_) | _) => {
@@ -140,15 +135,4 @@ impl Host {
             }
         }
     }
-}
-
-/// One peer from its coming to its going.
-async fn attend(peer: Peer, lines: Lines, json: bool) {
-    let since = Instant::now();
-    lines.say(rlpx::tidings::connected(&peer, json)).await;
-    if let Some(channel) = peer.channel(rlpx::ECHO) {
-        rlpx::listen::echo(&channel).await;
-    }
-    let error = peer.closed().await;
-    lines.say(rlpx::tidings::disconnected(&peer, &error, since.elapsed(), json)).await;
 }

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use async_channel::Sender;
 use async_io::{Timer, block_on};
@@ -39,16 +40,41 @@ impl World {
 
     /// A listening node that offers echo/1.
     pub(crate) fn node(&self, client_name: &str) -> Node {
+        self.start(client_name, false)
+    }
+
+    fn start(&self, client_name: &str, discovery: bool) -> Node {
         let seed = seed().unwrap();
         let mut config = node::Config::new(key(&seed));
         config.client_name = client_name.into();
         config.greeting = Greeting::Offer(offer());
-        config.discovery = false;
+        config.discovery = discovery;
         config.no_dial = true;
         let config = Config::new(config, seed);
         let node = start(config.listen("127.0.0.1:0".parse().unwrap()), &self.executor).unwrap();
         // A node stops with its last handle.
         self.nodes.lock().unwrap().push(node.clone());
+        node
+    }
+
+    /// A node of a network that asks its peers all the time and answers nothing.
+    pub(crate) fn deaf(&self) -> Node {
+        let node = self.start("deaf", true);
+        let (executor, asks) = (Arc::clone(&self.executor), node.clone());
+        let visits = async move {
+            while let Some(event) = asks.next_event().await {
+                let Event::Connected(peer) = event else { continue };
+                let (up, down) = (peer.channel("echo").unwrap(), peer.channel("echo").unwrap());
+                executor.spawn(async move { while down.receive().await.is_some() {} }).detach();
+                let ask = async move {
+                    while up.send(0, "hello?").await.is_ok() {
+                        Timer::after(Duration::from_millis(50)).await;
+                    }
+                };
+                executor.spawn(ask).detach();
+            }
+        };
+        self.executor.spawn(visits).detach();
         node
     }
 

@@ -113,6 +113,7 @@ fn the_last_message_finds_a_place_in_a_full_queue() {
     let queue = Queue::default();
     push(&queue, 0, limits::CHANNEL_BYTES);
     queue.push_last(message(1, 10));
+    queue.close();
     queue.push_last(message(2, 10));
     assert_eq!([pop(&queue), pop(&queue), pop(&queue)], [Some(0), Some(1), None]);
     assert!(matches!(queue.try_pop(), Err(Empty::Forever)));

@@ -120,12 +120,15 @@ fn what_found_no_room_can_be_read_after_the_end() {
     assert!((0..most).all(|code| end.deliver(message(code)).is_ok()));
     let held = end.deliver(message(most)).unwrap_err();
     end.deliver_last(held);
-    end.closed(SessionError::Remote(DisconnectReason::Requested), Counters::default());
-    rig.turn();
     for code in 0..=most {
         assert_eq!(done(channel.receive()).map(|message| message.code()), Some(code));
     }
-    assert_eq!(done(channel.receive()), None);
+    // Who is told that there is no more is told why.
+    begin(&mut Box::pin(channel.receive()));
+    let ended = SessionError::Remote(DisconnectReason::Requested);
+    end.closed(ended, Counters::default());
+    rig.turn();
+    assert_eq!((done(channel.receive()), peer.end()), (None, Some(ended)));
 }
 
 #[test]

@@ -134,7 +134,7 @@ type order struct {
 	Do      string `json:"do"`
 	Node    int    `json:"node"`    // which of the nodes does it
 	Target  string `json:"target"`  // look up: a public key, 128 hex digits
-	Other   string `json:"other"`   // request, resolve: a URL or record
+	Other   string `json:"other"`   // request, resolve, standing: a URL or record
 	Value   string `json:"value"`   // set: what the entry `interop` of the record becomes
 	Count   int    `json:"count"`   // walk: how many others are to be found
 	Seconds int    `json:"seconds"` // walk: how long at most

@@ -21,7 +21,8 @@ import (
 )
 
 // society runs whole servers, which find each other by discovery, connect, and echo to each other. Each line of its
-// standard input is answered by one that says how it stands; it ends with its standard input.
+// standard input, which may name a node that the first one is to keep to, is answered by one that says how it stands; it
+// ends with its standard input.
 func society(arguments []string) {
 	flags := flag.NewFlagSet("society", flag.ExitOnError)
 	count := flags.Int("nodes", 20, "nodes")
@@ -57,6 +58,9 @@ func society(arguments []string) {
 		var o order
 		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
 			fail("%q: %v", lines.Text(), err)
+		}
+		for _, node := range parsed(o.Other) {
+			all[0].AddPeer(node)
 		}
 		answer := conversations.standing(all)
 		answer["answer"] = o.Number
@@ -254,7 +258,8 @@ func societyTrials() []trial {
 		{"twenty geth servers and five nodes of ours, on smol and tokio, are one network for a minute", oneSociety},
 		{"our node is a static node of geth's, which dials it; and geth is one of ours", staticNodes},
 		{"a full geth server refuses our node, and ours geth's, by the reason that both report", fullNodes},
-		{"a geth server with no place for anyone admits our node, which it trusts", trustedNodes},
+		{"a geth server with no place for anyone admits our node, which it trusts", trustedByGeth},
+		{"a node of ours with no place for anyone admits a geth server, which it trusts", trustedByUs},
 	}
 }
 
@@ -301,7 +306,7 @@ func fullNodes(t *test) {
 	t.event(ours.program, "refused", map[string]any{"id": refused.at.ID(), "by": "local", "reason": "too many peers"})
 }
 
-func trustedNodes(t *test) {
+func trustedByGeth(t *test) {
 	key := filepath.Join(t.folder, "trusted")
 	t.check(t.spawn("our key", t.bench.ours, "key", "generate", key).wait(prompt) == 0, "no key")
 	url := t.spawn("our key", t.bench.ours, "key", "to-enode", key)
@@ -309,5 +314,13 @@ func trustedNodes(t *test) {
 	geth := t.society("--maxpeers", "0", "--trusted", url.stdout())
 	ours := t.ourRun("--nodekey", key, "--staticnodes", geth.url)
 	t.event(ours.program, "connected", map[string]any{"id": geth.at.ID()})
+	t.hasPeers(geth, 1)
+}
+
+func trustedByUs(t *test) {
+	geth := t.society()
+	ours := t.ourRun("--maxpeers", "0", "--trustednodes", geth.url)
+	t.order(geth, prompt, order{Do: "standing", Other: ours.url})
+	t.event(ours.program, "connected", map[string]any{"id": geth.at.ID(), "direction": "inbound"})
 	t.hasPeers(geth, 1)
 }

@@ -15,7 +15,7 @@ use futures_lite::future;
 
 use super::Runtime;
 use super::raw::RawPeer;
-use super::rig::{ANY, ECHO, LIMIT, Rig, local, noise};
+use super::rig::{ANY, ECHO, LIMIT, Pair, Rig, local, noise};
 
 const OFFER: &[(&str, u64, u64)] = &[(ECHO, 1, 2)];
 
@@ -205,6 +205,30 @@ pub fn dropping_all_handles_of_a_peer_says_client_quitting<R: Runtime>() {
         let pair = rig.pair(OFFER).await;
         drop(pair.inbound);
         rig.quits(&pair.outbound).await;
+    });
+}
+
+pub fn the_peer_of_a_task_that_panics_hears_that_it_quits_and_the_node_goes_on<R: Runtime>() {
+    Rig::<R>::run(async |rig| {
+        let Pair { dialler, acceptor, outbound, inbound } = rig.pair(OFFER).await;
+        rig.runtime.spawn(async move {
+            let _channel = outbound.channel(ECHO).unwrap();
+            drop(outbound);
+            future::yield_now().await;
+            // Without a word on standard error.
+            std::panic::resume_unwind(Box::new("an application panics"));
+        });
+        rig.quits(&inbound).await;
+        let again = async {
+            loop {
+                // Its place is free as soon as the node knows.
+                if let Ok(peer) = dialler.dial(&acceptor.enode()).await {
+                    break peer;
+                }
+            }
+        };
+        let peer = rig.within("a place", again).await;
+        assert!(rig.within("ping", peer.ping()).await.is_some());
     });
 }
 

@@ -113,6 +113,7 @@ macro_rules! conformance {
                 messages_from_before_the_end_can_be_read_after_it
                 a_message_for_which_there_was_no_room_can_be_read_after_the_end
                 dropping_all_handles_of_a_peer_says_client_quitting
+                the_peer_of_a_task_that_panics_hears_that_it_quits_and_the_node_goes_on
                 dropping_a_dial_gives_the_attempt_up
                 dropping_a_dial_at_any_moment_leaves_no_connection
                 dropping_the_last_handle_of_a_node_stops_it

@@ -1,19 +1,22 @@
 //! Peers: who is kept, who gets in beyond the limits, and how few connections
 //! two nodes have.
 
+use core::future::Future;
 use core::net::{IpAddr, SocketAddr};
+use core::pin::Pin;
 use core::time::Duration;
 use std::io::Write as _;
 use std::time::Instant;
 
 use devp2p_core::entropy::Seed;
-use devp2p_core::identity::NodeId;
+use devp2p_core::identity::{Enode, NodeId};
 use devp2p_core::limits;
-use devp2p_core::node::{self, IncomingRefusal};
+use devp2p_core::node::{self, DialRefusal, IncomingRefusal};
 use devp2p_core::p2p::DisconnectReason;
 use devp2p_core::session::{Phase, SessionError};
 use devp2p_handle::{DialError, Event, Limits, Node, NodeSnapshot, Peer};
 use devp2p_host::Config;
+use futures_lite::future;
 use socket2::SockRef;
 
 use super::Runtime;
@@ -52,6 +55,40 @@ impl<R: Runtime> Rig<R> {
         };
         self.within(what, looking).await;
     }
+
+    /// The one peer that is left of all that a node was told of.
+    async fn only_peer(&self, node: &Node) -> Peer {
+        let mut peers = Vec::new();
+        while let Some(event) = future::poll_once(node.next_event()).await {
+            if let Event::Connected(peer) = event.expect("the node has stopped") {
+                peers.push(peer);
+            }
+        }
+        peers.retain(|peer| peer.end().is_none());
+        assert_eq!(peers.len(), 1, "{peers:?}");
+        peers.remove(0)
+    }
+}
+
+/// A future that has been polled once.
+struct Begun<F: Future> {
+    future: Pin<Box<F>>,
+    done: Option<F::Output>,
+}
+
+impl<F: Future> Begun<F> {
+    async fn new(future: F) -> Self {
+        let mut future = Box::pin(future);
+        let done = future::poll_once(&mut future).await;
+        Self { future, done }
+    }
+
+    async fn end(self) -> F::Output {
+        match self.done {
+            Some(done) => done,
+            None => self.future.await,
+        }
+    }
 }
 
 fn id_of(node: &Node) -> NodeId {
@@ -70,8 +107,7 @@ pub fn both_sides_dial_at_once_and_have_one_connection<R: Runtime>() {
         for _ in 0..30 {
             let (left, right) = (rig.configured(|_| {}), rig.configured(|_| {}));
             let (to_left, to_right) = (left.enode(), right.enode());
-            let both =
-                futures_lite::future::zip(left.add_peer(&to_right), right.add_peer(&to_left));
+            let both = future::zip(left.add_peer(&to_right), right.add_peer(&to_left));
             let (first, second) = rig.within("requests", both).await;
             first.unwrap();
             second.unwrap();
@@ -93,6 +129,10 @@ pub fn both_sides_dial_at_once_and_have_one_connection<R: Runtime>() {
             assert_ne!(one.peers[0].peer.direction, other.peers[0].peer.direction);
             assert_eq!(one.peers[0].peer.id, id_of(&right));
             assert_eq!(other.peers[0].peer.id, id_of(&left));
+            let (one_end, other_end) = (rig.only_peer(&left).await, rig.only_peer(&right).await);
+            for peer in [&one_end, &other_end] {
+                assert!(rig.within("ping", peer.ping()).await.is_some(), "{:?}", peer.end());
+            }
             at_once += usize::from(one.counts.dials + other.counts.dials > 1);
             rig.stop(&left).await;
             rig.stop(&right).await;
@@ -168,10 +208,9 @@ pub fn networks_outside_of_those_allowed_are_neither_taken_nor_dialled<R: Runtim
         };
         rig.looks("a refusal", &node, refused).await;
         rig.within("request", node.add_peer(&other.enode())).await.unwrap();
-        rig.looks("a refusal", &node, |snapshot| {
-            snapshot.node.counts.dials_refused.total() > 0 && snapshot.node.counts.dials == 0
-        })
-        .await;
+        let counts = rig.look(&node).await.node.counts;
+        assert_eq!(counts.dials_refused.of(DialRefusal::NetRestrict), 1);
+        assert_eq!((counts.dials_refused.total(), counts.dials), (1, 0));
     });
 }
 
@@ -216,20 +255,40 @@ pub fn a_connection_whose_other_end_is_gone_is_given_up<R: Runtime>() {
     });
 }
 
+/// Each round a moment later than the one before.
 pub fn a_node_stops_while_it_dials_and_is_dialled<R: Runtime>() {
     Rig::<R>::run(async |rig| {
-        for _ in 0..10 {
+        let mut under_way = 0;
+        for round in 0..10 {
             let nodes: Vec<Node> = (0..6).map(|_| rig.configured(|_| {})).collect();
+            let enodes: Vec<Enode> = nodes.iter().map(Node::enode).collect();
+            let (mut requests, mut looks) = (Vec::new(), Vec::new());
+            // The requests of a node are executed in order.
             for from in &nodes {
-                for to in &nodes {
-                    rig.within("request", from.add_peer(&to.enode())).await.unwrap();
+                for to in &enodes {
+                    requests.push(Begun::new(from.add_peer(to)).await);
                 }
+                looks.push(Begun::new(from.snapshot()).await);
             }
+            rig.runtime.sleep(Duration::from_millis(round)).await;
+            let mut stops = Vec::new();
             for node in &nodes {
-                rig.stop(node).await;
+                stops.push(Begun::new(rig.stop(node)).await);
+            }
+            for stop in stops {
+                stop.end().await;
+            }
+            for request in requests {
+                // Done, or there was no time for it.
+                let _ = rig.within("an answer", request.end()).await;
+            }
+            for look in looks {
+                let snapshot = rig.within("a snapshot", look.end()).await;
+                under_way += snapshot.map_or(0, |snapshot| snapshot.node.dialling);
             }
             rig.no_task_is_left().await;
         }
+        assert!(under_way > 0, "none was at it when it stopped");
     });
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use devp2p_smol::core::discv4::RequestError;
 use devp2p_smol::core::error::Misuse;
-use devp2p_smol::core::identity::{EnodeError, RecordError};
+use devp2p_smol::core::identity::{EnodeError, HostName, RecordError};
 use devp2p_smol::core::session::SessionError;
 use devp2p_smol::host::EntropyError;
 use devp2p_smol::host::nodekey::NodeKeyError;
@@ -66,6 +66,8 @@ pub(crate) enum Failure {
     NotANode(NodeError),
     /// The list of bootnodes has something else in it.
     Bootnode(NodeError),
+    /// The host name of a bootnode cannot be looked up.
+    BootnodeName(HostName, io::Error),
     /// What an option lists is no node.
     NotNodes(&'static str, NodeError),
     /// There is no node to begin a crawl with.
@@ -183,6 +185,7 @@ impl fmt::Display for Failure {
             Self::NotAnEnode(error) => write!(f, "invalid enode URL: {error}"),
             Self::NotANode(error) => error.fmt(f),
             Self::Bootnode(error) => write!(f, "invalid bootnode: {error}"),
+            Self::BootnodeName(name, error) => write!(f, "bootnode {name}: {error}"),
             Self::NotNodes(option, error) => write!(f, "{option}: {error}"),
             Self::NowhereToBegin => f.write_str("no input nodes to start crawling"),
             Self::NotAKey => f.write_str("invalid node key, want 64 hex characters"),

@@ -1,9 +1,13 @@
 //! Nodes as the command line names them.
 
 use core::fmt;
-use std::sync::Arc;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::ErrorKind;
+use std::sync::{Arc, mpsc};
 
-use devp2p_smol::core::identity::{EnodeError, NodeAddress, RecordError};
+use devp2p_smol::core::identity::{Enode, EnodeError, NodeAddress, RecordError};
+use devp2p_smol::host::look_up;
 
 use crate::enr;
 use crate::failure::Failure;
@@ -42,9 +46,30 @@ pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
     record.map(|record| NodeAddress::Record(Arc::new(record))).map_err(NodeError::Record)
 }
 
-/// The nodes of a list, or those of mainnet.
+/// The nodes of a list, or those of mainnet. Host names are looked up, once. geth
+/// `setFallbackNodes`.
 pub(crate) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
-    listed(list.unwrap_or(MAINNET)).map_err(Failure::Bootnode)
+    let nodes = listed(list.unwrap_or(MAINNET)).map_err(Failure::Bootnode)?;
+    nodes.into_iter().map(with_address).collect()
+}
+
+/// How long to wait for a bootnode's address. Source: geth `resolveBootnodeHostname`.
+const LOOK_UP: Duration = Duration::from_secs(5);
+
+/// The same node at the address that its host name has now.
+fn with_address(node: NodeAddress) -> Result<NodeAddress, Failure> {
+    let NodeAddress::Enode(enode) = &node else { return Ok(node) };
+    let Some(name) = enode.host_name() else { return Ok(node) };
+    let (send, found) = mpsc::channel();
+    let look_up = look_up(name, enode.tcp(), move |found| drop(send.send(found)));
+    let found = look_up.and_then(|()| {
+        found.recv_timeout(LOOK_UP).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    });
+    match found.map(|addresses| addresses.first().map(SocketAddr::ip)) {
+        Ok(Some(ip)) => Ok(Enode::new(*enode.public_key(), ip, enode.tcp(), enode.udp()).into()),
+        Ok(None) => Ok(node),
+        Err(error) => Err(Failure::BootnodeName(name.clone(), error)),
+    }
 }
 
 /// The nodes of the list that this option was given, if any.
@@ -92,5 +117,26 @@ mod tests {
         assert!(matches!(parse("enode://12"), Err(NodeError::Enode(_))));
         assert!(matches!(bootnodes(Some("enode://12")), Err(Failure::Bootnode(_))));
         assert!(bootnodes(Some(",")).is_err());
+    }
+
+    #[test]
+    fn the_host_name_of_a_bootnode_is_looked_up() {
+        let url = |host: &str| format!("enode://{}@{host}:30303?discport=30301", KEY);
+        let nodes = bootnodes(Some(&url("localhost"))).unwrap();
+        let at = nodes[0].contact().udp_endpoint().unwrap();
+        assert!(at.ip().is_loopback() && at.port() == 30301, "{at}");
+        // A label has 63 bytes at most: no question about it leaves the machine.
+        let nowhere = bootnodes(Some(&url(&format!("{}.invalid", "a".repeat(64)))));
+        assert!(matches!(nowhere, Err(Failure::BootnodeName(..))), "{nowhere:?}");
+        // The name of a static node is looked up on each dial.
+        let nodes = nodes_of(&url("localhost"));
+        assert!(nodes[0].host_name().is_some());
+    }
+
+    const KEY: &str = "d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f\
+                       5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666";
+
+    fn nodes_of(list: &str) -> Vec<NodeAddress> {
+        nodes("static nodes", &Some(list.to_owned())).unwrap()
     }
 }

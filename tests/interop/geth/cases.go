@@ -245,7 +245,12 @@ func (b *bench) play(one trial) (t *test, why string) {
 	}
 	t = &test{bench: b, folder: folder}
 	defer t.end()
-	return t, t.attempt(one.run)
+	begun := time.Now()
+	why = t.attempt(one.run)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.detail += fmt.Sprintf(" (%.0f s)", took.Seconds())
+	}
+	return t, why
 }
 
 // end ends every process, closes every socket and removes every file.

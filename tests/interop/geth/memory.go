@@ -53,6 +53,16 @@ func withDatabase() stage {
 			{"our node joins again from its node database alone, under the record it had", func(t *test) {
 				ours.stop()
 				later := t.network(2, known.url)
+				// geth names nobody whom it has not found alive, and we ask no more than a few times.
+				t.check(t.eventually(settles, func() bool {
+					alive := 0
+					for _, e := range t.table(known, 0) {
+						if e.Live && e.ID != ours.at.ID().String() {
+							alive++
+						}
+					}
+					return alive == 2
+				}), "geth's nodes do not find each other: %v", t.table(known, 0))
 				again = t.ourDiscovery("--nodekey", key, "--nodedb", ourFolder)
 				for _, self := range append(t.names(known), t.names(later)...) {
 					t.event(again.program, "added", map[string]any{"id": self.ID})

@@ -72,7 +72,7 @@ func echoLoad(arguments []string) {
 	before, begin := load.replies.Load(), time.Now()
 	time.Sleep(*length)
 	counted, spent := load.replies.Load()-before, time.Since(begin).Seconds()
-	emit(map[string]any{"replies": counted, "per_second": float64(counted) / spent})
+	emit(map[string]any{"answered": counted, "per_second": float64(counted) / spent})
 	load.leaving.Store(true)
 	for _, v := range visitors {
 		v.leave()

@@ -263,6 +263,12 @@ func (c *comparison) pings(side string) {
 	url := node.enode()
 	time.Sleep(500 * time.Millisecond)
 	generator := start(c.geth, "pings", "--time", c.pinging.String(), url)
+	c.results[side].add("pings/lost", c.answers(side, "pings", node, generator))
+}
+
+// answers has a generator count what a node answers between the two lines that it prints, and gives how many answers
+// it lost.
+func (c *comparison) answers(side, measure string, node, generator *child) (lost float64) {
 	var said struct {
 		Ready     bool    `json:"ready"`
 		Answered  float64 `json:"answered"`
@@ -274,15 +280,14 @@ func (c *comparison) pings(side string) {
 	generator.read(&said)
 	spent = node.spent() - spent
 	if err := generator.wait(); err != nil {
-		fail("pings: %v", err)
+		fail("%s: %v", measure, err)
 	}
 	if said.Answered == 0 {
-		fail("%s answered no ping", node.path)
+		fail("%s: %s answered nothing", measure, node.path)
 	}
-	results := c.results[side]
-	results.add("pings/rate", said.PerSecond)
-	results.add("pings/cpu", spent.Seconds()*1e6/said.Answered)
-	results.add("pings/lost", said.Lost)
+	c.results[side].add(measure+"/rate", said.PerSecond)
+	c.results[side].add(measure+"/cpu", spent.Seconds()*1e6/said.Answered)
+	return said.Lost
 }
 
 // serve starts one side's node that serves echo.
@@ -373,23 +378,7 @@ func (c *comparison) echoes(side string, size int) {
 	node, url := c.serve(side)
 	defer node.stop()
 	generator := start(c.geth, "echo", "--size", strconv.Itoa(size), "--time", c.echoing.String(), url)
-	var said struct {
-		Ready     bool    `json:"ready"`
-		Replies   float64 `json:"replies"`
-		PerSecond float64 `json:"per_second"`
-	}
-	generator.read(&said)
-	spent := node.spent()
-	generator.read(&said)
-	spent = node.spent() - spent
-	if err := generator.wait(); err != nil {
-		fail("echo: %v", err)
-	}
-	if said.Replies == 0 {
-		fail("%s echoed nothing", node.path)
-	}
-	c.results[side].add(fmt.Sprintf("echo/%d/rate", size), said.PerSecond)
-	c.results[side].add(fmt.Sprintf("echo/%d/cpu", size), spent.Seconds()*1e6/said.Replies)
+	c.answers(side, fmt.Sprintf("echo/%d", size), node, generator)
 }
 
 // idlePeers has one side's node hold 50 connections, pings included.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use devp2p_core::limits;
 use devp2p_core::p2p::DisconnectReason;
+use devp2p_handle::{Node, Peer};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Level, Metadata, Subscriber};
@@ -15,6 +16,21 @@ use tracing::{Level, Metadata, Subscriber};
 use super::Runtime;
 use super::raw::{RawPeer, stranger};
 use super::rig::{ECHO, Rig, local};
+
+impl<R: Runtime> Rig<R> {
+    /// Dials again and again, at once, until there is a place.
+    async fn dial_until_admitted(&self, from: &Node, to: &Node) -> Peer {
+        let enode = to.enode();
+        let dialling = async {
+            loop {
+                if let Ok(peer) = from.dial(&enode).await {
+                    break peer;
+                }
+            }
+        };
+        self.within("a place", dialling).await
+    }
+}
 
 pub fn a_stranger_is_served_after_fifty_connections_that_never_speak<R: Runtime>() {
     Rig::<R>::run(async |rig| {
@@ -24,15 +40,7 @@ pub fn a_stranger_is_served_after_fifty_connections_that_never_speak<R: Runtime>
         let begun = Instant::now();
         let silent: Vec<_> = (0..limits::PENDING_CONNECTIONS).map(|_| stranger(address)).collect();
         let dialler = rig.echo_node();
-        let enode = node.enode();
-        let peer = async {
-            loop {
-                if let Ok(peer) = dialler.dial(&enode).await {
-                    break peer;
-                }
-            }
-        };
-        let peer = rig.within("a place", peer).await;
+        let peer = rig.dial_until_admitted(&dialler, &node).await;
         let took = begun.elapsed();
         // Those who are silent make room after half a second, and not for nothing.
         assert!((limits::SILENT_CONNECTION..Duration::from_secs(4)).contains(&took), "{took:?}");
@@ -75,15 +83,7 @@ pub fn two_thousand_connections_that_never_speak_keep_nobody_out<R: Runtime>() {
         rig.at_most(ALL_IN, all_are_here).await.expect("not all strangers got in");
         let silent = silent.join().unwrap();
         let begun = Instant::now();
-        let enode = node.enode();
-        let peer = async {
-            loop {
-                if let Ok(peer) = dialler.dial(&enode).await {
-                    break peer;
-                }
-            }
-        };
-        let peer = rig.within("a place", peer).await;
+        let peer = rig.dial_until_admitted(&dialler, &node).await;
         rig.round_trip(&peer.channel(ECHO).unwrap(), 1, 1000).await;
         let (took, grown) = (begun.elapsed(), resident().saturating_sub(before));
         println!("{SILENT} silent: a peer was served after {took:?}; {grown} bytes more in memory");
@@ -183,15 +183,8 @@ pub fn the_listener_outlives_a_lack_of_file_descriptors<R: Runtime>() {
         let waiting = stranger(node.address().unwrap());
         rig.until("a warning", || WARNED.load(Ordering::SeqCst)).await;
         drop(files);
-        let admitted = async {
-            loop {
-                // The one before may not be quite gone.
-                if let Ok(peer) = dialler.dial(&node.enode()).await {
-                    break peer;
-                }
-            }
-        };
-        let peer = rig.within("a connection", admitted).await;
+        // The one before may not be quite gone.
+        let peer = rig.dial_until_admitted(&dialler, &node).await;
         rig.round_trip(&peer.channel(ECHO).unwrap(), 1, 1000).await;
         drop(waiting);
     });

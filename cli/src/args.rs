@@ -10,8 +10,10 @@ mod run;
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as Arguments, Parser, Subcommand};
+use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 pub(crate) use db::{Database, Db};
 pub(crate) use devnet::{Devnet, RuntimeName};
@@ -29,15 +31,50 @@ pub(crate) struct Args {
     #[arg(long, global = true, default_value_t = 2, value_name = "LEVEL", display_order = 1000,
           value_parser = clap::value_parser!(u8).range(0..=5))]
     pub(crate) verbosity: u8,
+    /// What to log, in place of --verbosity: off, error, warn, info, debug or trace,
+    /// or that by module, as warn,devp2p_core=debug
+    #[arg(long, global = true, value_name = "LEVELS", display_order = 1001, value_parser = levels)]
+    pub(crate) log: Option<Targets>,
+    /// How to log
+    #[arg(
+        long = "log.format",
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        display_order = 1002
+    )]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people
+    Text,
+    /// JSON, one object a line
+    Json,
+}
+
+/// A name that is no level would else be taken for a module.
+fn levels(text: &str) -> Result<Targets, String> {
+    for part in text.split(',') {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        if level.is_empty() || level.parse::<LevelFilter>().is_err() {
+            return Err(format!("\"{level}\" is none of off, error, warn, info, debug, trace"));
+        }
+    }
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs a node: finds others, connects to them, tells who comes and who goes
     ///
-    /// Its URL and its record come first. It runs until SIGINT or SIGTERM.
+    /// Its URL and its record come first. It runs until SIGINT or SIGTERM, and tells
+    /// systemd when it is ready.
     Run(Run),
     /// Runs a whole network of nodes on loopback, and tells how it goes
     Devnet(Devnet),
@@ -194,6 +231,18 @@ fn duration(text: &str) -> Result<SignedDuration, jiff::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_asked_for_by_level_and_by_module() {
+        assert_eq!(levels("info").unwrap(), Targets::new().with_default(LevelFilter::INFO));
+        let by_module = levels("warn,devp2p_core=trace").unwrap();
+        assert!(by_module.would_enable("devp2p_core::node", &tracing::Level::TRACE));
+        assert!(by_module.would_enable("devp2p", &tracing::Level::WARN));
+        assert!(!by_module.would_enable("devp2p", &tracing::Level::INFO));
+        for text in ["", "wran", "warn,devp2p_core", "devp2p_core=loud", "warn,"] {
+            assert!(levels(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_are_written_as_go_writes_them() {

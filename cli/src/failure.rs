@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::discv4::NodeError;
 use crate::nodes::NodesError;
 use crate::output::{self, Escaped};
+use crate::run::{DirectoryError, FileError};
 use crate::signals::Signal;
 
 /// Whose doing an end was.
@@ -88,6 +89,10 @@ pub(crate) enum Failure {
     Values(PathBuf, u64),
     /// The key file.
     Key(NodeKeyError),
+    /// The file of a configuration.
+    Configuration(FileError),
+    /// The data directory.
+    Directory(DirectoryError),
     /// The system gave no randomness.
     Entropy(EntropyError),
     /// The system did not do something else that it should.
@@ -199,6 +204,8 @@ impl fmt::Display for Failure {
             }
             Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
             Self::Key(error) => error.fmt(f),
+            Self::Configuration(error) => error.fmt(f),
+            Self::Directory(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),
             Self::Start(error) => error.fmt(f),
@@ -222,7 +229,7 @@ pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
 }
 
 /// A path for a terminal.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     Escaped(&path.to_string_lossy()).to_string()
 }
 
@@ -248,6 +255,8 @@ macro_rules! from {
 from!(
     EnodeError => NotAnEnode,
     NodeKeyError => Key,
+    FileError => Configuration,
+    DirectoryError => Directory,
     EntropyError => Entropy,
     DialError => Dial,
     StartError => Start,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::identity::{Enode, NodeId, Record, RecordBuilder};
-use devp2p_smol::host::nodekey;
+use devp2p_smol::host::nodekey::{self, NodeKey};
 
 use crate::args::{Address, Key};
 use crate::failure::Failure;
@@ -30,11 +30,29 @@ pub(crate) fn run(command: Key) -> Result<(), Failure> {
 
 /// The key in a file, with a warning if others than its owner can read it.
 pub(crate) fn load(file: &Path) -> Result<SecretKey, Failure> {
-    let found = nodekey::load(file)?;
+    Ok(warned(file, nodekey::load(file)?))
+}
+
+/// The same, or a new key in a new file.
+pub(crate) fn load_or_generate(file: &Path) -> Result<SecretKey, Failure> {
+    Ok(warned(file, nodekey::load_or_generate(file)?))
+}
+
+fn warned(file: &Path, found: NodeKey) -> SecretKey {
     if found.exposed {
         tracing::warn!("node key file {} is open to others: chmod 600 it", file.display());
     }
-    Ok(found.key)
+    found.key
+}
+
+/// The key that 64 hex digits spell.
+pub(crate) fn from_hex(digits: &str) -> Result<SecretKey, Failure> {
+    let mut bytes = [0; 32];
+    let decoded = base16ct::mixed::decode(digits, &mut bytes).map_err(|_| Failure::NotAKey)?;
+    if decoded.len() != 32 {
+        return Err(Failure::NotAKey);
+    }
+    SecretKey::from_bytes(&bytes).map_err(|_| Failure::NotAKey)
 }
 
 fn to_enode(address: &Address) -> Result<Enode, Failure> {

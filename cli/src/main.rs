@@ -12,6 +12,8 @@ mod discv4;
 mod enr;
 mod failure;
 mod key;
+mod log;
+mod networks;
 mod nodes;
 mod nodeset;
 mod output;
@@ -19,6 +21,7 @@ mod rlpx;
 mod run;
 mod runtime;
 mod signals;
+mod usage;
 mod workers;
 mod writer;
 
@@ -32,12 +35,11 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // A closed pipe must not become a panic.
-            let _ = error.print();
+            usage::tell(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    output::log(args.verbosity);
+    log::start(&args);
     let json = args.command.wants_json();
     let result = match args.command {
         Command::Run(arguments) => run::run(&arguments),

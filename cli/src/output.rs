@@ -8,29 +8,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
-use tracing::level_filters::LevelFilter;
 
 use crate::failure::Failure;
-
-/// Logs to standard error, as much as asked for. Only the command line has a
-/// say in it, no environment variable.
-pub(crate) fn log(verbosity: u8) {
-    let level = match verbosity {
-        0 => return,
-        1 => LevelFilter::ERROR,
-        2 => LevelFilter::WARN,
-        3 => LevelFilter::INFO,
-        4 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        // It would print to standard error that this cannot be written to.
-        .log_internal_errors(false)
-        .init();
-}
 
 /// Prints one line.
 pub(crate) fn line(what: &dyn fmt::Display) -> Result<(), Failure> {
@@ -104,6 +83,12 @@ impl Formatter for Visible {
 
 /// Prints JSON that is laid out already, escaped as [`json`] does it.
 pub(crate) fn json_text(text: &str) -> Result<(), Failure> {
+    line(&String::from_utf8_lossy(&visible(text)))
+}
+
+/// JSON of somebody else's making in which every character that does not show is
+/// escaped.
+pub(crate) fn visible(text: &str) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(text.len() + 1);
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
@@ -111,7 +96,7 @@ pub(crate) fn json_text(text: &str) -> Result<(), Failure> {
         let _ = Visible.write_string_fragment(&mut escaped, line);
         escaped.extend_from_slice(end.as_bytes());
     }
-    line(&String::from_utf8_lossy(&escaped))
+    escaped
 }
 
 /// A string of a peer's for a terminal: what does not show is escaped.

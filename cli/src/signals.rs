@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks to end, the second ends at once.
+//! SIGINT and SIGTERM: the first asks to end, the second ends at once. SIGHUP asks
+//! to read the configuration again.
 //!
 //! A thread of their own waits for them, so that the second one is obeyed even
 //! while everything else waits for a pipe that nobody reads.
@@ -54,4 +55,26 @@ pub(crate) fn watch() -> io::Result<Receiver<Signal>> {
     };
     thread::Builder::new().name("signals".into()).spawn(wait)?;
     Ok(watched)
+}
+
+#[cfg(unix)]
+const HANGUPS: &[Caught] = &[Caught::Hup];
+#[cfg(not(unix))]
+const HANGUPS: &[Caught] = &[];
+
+/// SIGHUP, caught from now on.
+#[derive(Debug)]
+pub(crate) struct Hangups(Signals);
+
+impl Hangups {
+    pub(crate) fn watch() -> io::Result<Self> {
+        Signals::new(HANGUPS).map(Self)
+    }
+
+    /// Waits for the next. Several that come at once may count as one.
+    pub(crate) async fn wait(&mut self) {
+        if !matches!(self.0.next().await, Some(Ok(_))) {
+            core::future::pending::<()>().await;
+        }
+    }
 }

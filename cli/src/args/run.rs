@@ -1,4 +1,5 @@
-//! The arguments of `run`: geth's names and defaults.
+//! The arguments of `run`: geth's names and defaults. Where none is given the file
+//! of `--config` may say something, and else the default holds.
 
 use core::net::IpAddr;
 use std::path::PathBuf;
@@ -6,40 +7,82 @@ use std::path::PathBuf;
 use clap::Args as Arguments;
 use devp2p_smol::core::identity::Subnet;
 
-use super::RuntimeName;
+use super::{Network, RuntimeName};
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Run {
-    /// TCP port to listen at; 0 lets the system choose
-    #[arg(long, default_value_t = 30303, value_name = "PORT")]
-    pub(crate) port: u16,
+    /// TOML file in geth's names, as `geth dumpconfig` writes it, of which Node
+    /// and Node.P2P are taken; what the command line says wins. At SIGHUP its
+    /// static nodes, trusted nodes and limits are read again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// geth's data directory, or one that geth can go on with: the key is in
+    /// DIR/geth/nodekey, the node database in DIR/geth/nodes. What is not there is
+    /// made [default: nothing is kept]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) datadir: Option<PathBuf>,
+    /// TCP port to listen at; 0 lets the system choose [default: 30303]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
     /// UDP port of discovery [default: the TCP port]
     #[arg(long = "discovery.port", value_name = "PORT")]
     pub(crate) discovery_port: Option<u16>,
     /// Address to listen at [default: every address]
     #[arg(long, value_name = "IP")]
     pub(crate) addr: Option<IpAddr>,
+    /// Public network whose bootnodes to begin with, where none are named
+    /// [default: mainnet]
+    #[arg(long, value_enum, value_name = "NETWORK", group = "public")]
+    network: Option<Network>,
+    /// --network mainnet, as geth writes it
+    #[arg(long, group = "public", hide = true)]
+    mainnet: bool,
+    /// --network sepolia, as geth writes it
+    #[arg(long, group = "public", hide = true)]
+    sepolia: bool,
+    /// --network hoodi, as geth writes it
+    #[arg(long, group = "public", hide = true)]
+    hoodi: bool,
     /// Nodes to begin with, separated by commas; an empty list is none
-    /// [default: those of mainnet]
+    /// [default: those of the network]
     #[arg(long, value_name = "NODES")]
     pub(crate) bootnodes: Option<String>,
-    /// Peers at most; a third of them is dialled. 0 for none
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    pub(crate) maxpeers: usize,
+    /// Peers at most; a third of them is dialled. 0 for none [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) maxpeers: Option<usize>,
     /// Inbound connections that are not yet admitted, and dials under way, each at
-    /// most; 0 for 50
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) maxpendpeers: usize,
-    /// File with the secret key to use [default: a new key each time]
+    /// most; 0 for 50 [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) maxpendpeers: Option<usize>,
+    /// File with the secret key to use [default: that of the data directory, else a
+    /// new key each time]
     #[arg(long, value_name = "FILE")]
     pub(crate) nodekey: Option<PathBuf>,
+    /// The secret key itself as 64 hex digits. Others on this machine may see it
+    #[arg(long, value_name = "HEX", conflicts_with = "nodekey")]
+    pub(crate) nodekeyhex: Option<String>,
+    /// Name of this node among others like it, for the hello
+    #[arg(long, value_name = "NAME")]
+    pub(crate) identity: Option<String>,
     /// Directory of the node database, geth's; it is made if it is not there
-    /// [default: nothing is remembered]
+    /// [default: that of the data directory, else nothing is remembered]
     #[arg(long, value_name = "DIR")]
     pub(crate) nodedb: Option<PathBuf>,
     /// Does without discovery: dials nobody but static nodes
     #[arg(long)]
     pub(crate) nodiscover: bool,
+    /// Whether there is discovery v4; without it there is none at all
+    /// [default: true]
+    #[arg(long = "discovery.v4", visible_alias = "discv4", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", conflicts_with = "nodiscover")]
+    pub(crate) discovery_v4: Option<bool>,
+    /// Taken for geth's sake: there is no discovery v5 here
+    #[arg(long = "discovery.v5", alias = "discv5", value_name = "BOOL", num_args = 0..=1, hide = true,
+          require_equals = true, default_missing_value = "true", conflicts_with = "nodiscover")]
+    pub(crate) discovery_v5: Option<bool>,
+    /// Taken for geth's sake: there is no discovery by DNS here
+    #[arg(long = "discovery.dns", value_name = "URLS", hide = true)]
+    pub(crate) discovery_dns: Option<String>,
     /// Networks to keep to, separated by commas, as 10.0.0.0/8: nobody outside of
     /// them is dialled, admitted or believed
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
@@ -60,4 +103,17 @@ pub(crate) struct Run {
     /// Prints JSON, one object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Run {
+    /// The public network that is named, in whichever way.
+    pub(crate) fn network(&self) -> Option<Network> {
+        let flags = [
+            (self.mainnet, Network::Mainnet),
+            (self.sepolia, Network::Sepolia),
+            (self.hoodi, Network::Hoodi),
+        ];
+        self.network
+            .or_else(|| flags.into_iter().find_map(|(is_set, named)| is_set.then_some(named)))
+    }
 }

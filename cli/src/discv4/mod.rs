@@ -21,11 +21,11 @@ use crate::args::{Discover, Discv4, External};
 use crate::failure::{Failure, system};
 use crate::{key, signals};
 
-pub(crate) use node::{NodeError, bootnodes, nodes};
+pub(crate) use node::{NodeError, bootnodes, looked_up, nodes, parse, public};
 
 /// A node as the command line names it.
 pub(crate) fn parse_node(text: &str) -> Result<NodeAddress, Failure> {
-    node::parse(text).map_err(Failure::NotANode)
+    parse(text).map_err(Failure::NotANode)
 }
 
 pub(crate) fn run(command: Discv4) -> Result<(), Failure> {
@@ -89,15 +89,9 @@ fn announced(external: &External) -> LocalEndpoints {
 fn key(arguments: &Discover, seeds: &mut SeedChain) -> Result<SecretKey, Failure> {
     match (&arguments.nodekey, &arguments.nodekeyhex) {
         (Some(file), _) => key::load(file),
-        (None, Some(digits)) => from_hex(digits).ok_or(Failure::NotAKey),
+        (None, Some(digits)) => key::from_hex(digits),
         (None, None) => Ok(SecretKey::generate(&mut seeds.draw().secrets())),
     }
-}
-
-fn from_hex(digits: &str) -> Option<SecretKey> {
-    let mut bytes = [0; 32];
-    let decoded = base16ct::mixed::decode(digits, &mut bytes).ok()?;
-    (decoded.len() == 32).then(|| SecretKey::from_bytes(&bytes).ok())?
 }
 
 /// Starts discovery and does `work` with it, until a signal ends it.

@@ -9,16 +9,9 @@ use std::sync::{Arc, mpsc};
 use devp2p_smol::core::identity::{Enode, EnodeError, NodeAddress, RecordError};
 use devp2p_smol::host::look_up;
 
-use crate::enr;
+use crate::args::Network;
 use crate::failure::Failure;
-
-/// Mainnet's bootnodes: run by the Ethereum Foundation. Source: geth 1.17.6
-/// `params/bootnodes.go`, `MainnetBootnodes`.
-const MAINNET: &str = "\
-enode://d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666@18.138.108.67:30303,\
-enode://22a8232c3abc76a16ae9d6c3b164f98775fe226f0917b0ca871128a74a8e9630b458460865bab457221f1d448dd9791d24c4e5d88786180ac185df813a68d4de@3.209.45.79:30303,\
-enode://2b252ab6a1d0f971d9722cb839a42cb81db019ba44c08754628ab4a823487071b5695317c8ccd085219c3a03af063495b2f1da8d18218da2d6a82981b45e6ffc@65.108.70.101:30303,\
-enode://4aeb4ab6c14b23e2c4cfdce879c04b0748a20d8e9b59e25ded2a08143e265c6c25936e74cbc8e641e3312ca288673d91f2f93f8e277de3cfa444ecdaaf982052@157.90.35.166:30303";
+use crate::{enr, networks};
 
 /// Why a text names no node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +31,7 @@ impl fmt::Display for NodeError {
 
 /// An enode URL, or a record in any form that `enrdump` takes. geth
 /// `parseNode`.
-pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
+pub(crate) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
     if text.starts_with("enode://") {
         return text.parse().map(NodeAddress::Enode).map_err(NodeError::Enode);
     }
@@ -49,7 +42,19 @@ pub(super) fn parse(text: &str) -> Result<NodeAddress, NodeError> {
 /// The nodes of a list, or those of mainnet. Host names are looked up, once. geth
 /// `setFallbackNodes`.
 pub(crate) fn bootnodes(list: Option<&str>) -> Result<Vec<NodeAddress>, Failure> {
-    let nodes = listed(list.unwrap_or(MAINNET)).map_err(Failure::Bootnode)?;
+    looked_up(match list {
+        Some(list) => listed(list).map_err(Failure::Bootnode)?,
+        None => public(Network::Mainnet)?,
+    })
+}
+
+/// The bootnodes of a public network.
+pub(crate) fn public(network: Network) -> Result<Vec<NodeAddress>, Failure> {
+    networks::bootnodes(network).map(|url| parse(url).map_err(Failure::Bootnode)).collect()
+}
+
+/// The same nodes at the addresses that their host names have now.
+pub(crate) fn looked_up(nodes: Vec<NodeAddress>) -> Result<Vec<NodeAddress>, Failure> {
     nodes.into_iter().map(with_address).collect()
 }
 

@@ -54,17 +54,20 @@ fn identity(arguments: &args::Local, greeting: Greeting) -> Result<(node::Config
         None => SecretKey::generate(&mut seeds.draw().secrets()),
     };
     let mut config = node::Config::new(key);
-    config.client_name = client_name();
+    config.client_name = client_name(None);
     config.greeting = greeting;
     config.discovery = false;
     config.no_dial = true;
     Ok((config, seeds.draw()))
 }
 
-/// In the form that everybody uses: name, version, system.
-pub(crate) fn client_name() -> String {
+/// In the form that everybody uses: name, the operator's own name for it, version,
+/// system. geth `NodeName`.
+pub(crate) fn client_name(identity: Option<&str>) -> String {
     use std::env::consts::{ARCH, OS};
-    format!("devp2p-rs/v{}/{OS}-{ARCH}", env!("CARGO_PKG_VERSION"))
+    let identity = identity.filter(|name| !name.is_empty());
+    let identity = identity.map(|name| format!("/{name}")).unwrap_or_default();
+    format!("devp2p-rs{identity}/v{}/{OS}-{ARCH}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Dials a node and does `work` with it. However that ends, and if a signal

@@ -1,95 +1,74 @@
 //! `devp2p run`: a whole node, which finds others, connects to them, and tells who
 //! comes and who goes.
 
+mod directory;
+mod file;
+mod reload;
+mod service;
+mod settings;
 mod tidings;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
 use std::sync::Arc;
 
 use devp2p_smol::core::crypto::SecretKey;
-use devp2p_smol::core::entropy::{Seed, SeedChain};
-use devp2p_smol::core::identity::{NetRestrict, NodeAddress, Record};
-use devp2p_smol::core::node;
-use devp2p_smol::{Config, Event, Node, StartError, host};
+use devp2p_smol::core::entropy::SeedChain;
+use devp2p_smol::core::identity::Record;
+use devp2p_smol::{Event, Node, host};
 use futures_lite::future::{or, zip};
 
 use crate::args::Run;
 use crate::failure::{Failure, system};
-use crate::rlpx::{self, client_name, echo_offer};
 use crate::runtime::{self, Runtime};
+use crate::signals::{self, Hangups};
 use crate::writer::{Lines, Written};
-use crate::{discv4, key, signals};
+use crate::{key, rlpx};
 
+use directory::Directory;
+use reload::Reloads;
+use settings::Settings;
+
+pub(crate) use directory::DirectoryError;
+pub(crate) use file::FileError;
+
+/// No file is made before what was asked for has been read and found right.
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     runtime::raise_file_limit();
-    let (config, seed) = configuration(arguments)?;
+    let settings = Settings::read(arguments)?;
+    let given = given_key(arguments)?;
+    // Before others may send them.
     let signals = signals::watch().map_err(system("signals"))?;
+    let hangups = Hangups::watch().map_err(system("signals"))?;
+    // Others are kept out of it until the node is gone.
+    let directory = settings.data_directory.as_deref().map(Directory::open).transpose()?;
+    let mut seeds = SeedChain::new(host::seed()?);
+    let key = match (given, &directory) {
+        (Some(key), _) => key,
+        (None, Some(directory)) => directory.key()?,
+        (None, None) => SecretKey::generate(&mut seeds.draw().secrets()),
+    };
+    let (config, seed) = (settings.node(key)?, seeds.draw());
+    let kept = directory.as_ref().map(Directory::node_database);
     runtime::run(arguments.runtime, async move |runtime| {
         // With it go the copies of key and seed.
-        let node = start(arguments, config, seed, &runtime)?;
+        let node = settings.start(config, seed, kept, &runtime)?;
         let (lines, written) = Lines::start().map_err(system("output thread"))?;
         let host = Host { record: node.record(), node, lines, runtime, json: arguments.json };
         let until = async {
             let _ = signals.recv().await;
         };
-        host.serve(until, &written).await.map_err(Failure::Output)
+        let reloads = Reloads::new(arguments, hangups, settings.live);
+        host.serve(until, reloads, &written).await.map_err(Failure::Output)
     })?
 }
 
-fn configuration(arguments: &Run) -> Result<(node::Config, Seed), Failure> {
-    let mut seeds = SeedChain::new(host::seed()?);
-    let key = match &arguments.nodekey {
-        Some(file) => key::load(file)?,
-        None => SecretKey::generate(&mut seeds.draw().secrets()),
-    };
-    let mut config = node::Config::new(key);
-    config.client_name = client_name();
-    if arguments.echo {
-        config.greeting = echo_offer()?;
+/// The key that the command line names.
+fn given_key(arguments: &Run) -> Result<Option<SecretKey>, Failure> {
+    match (&arguments.nodekey, &arguments.nodekeyhex) {
+        (Some(file), _) => key::load(file).map(Some),
+        (None, Some(digits)) => key::from_hex(digits).map(Some),
+        (None, None) => Ok(None),
     }
-    config.limits.max_peers = arguments.maxpeers;
-    config.limits.max_pending_peers = arguments.maxpendpeers;
-    config.discovery = !arguments.nodiscover;
-    if config.discovery {
-        let bootnodes = discv4::bootnodes(arguments.bootnodes.as_deref())?;
-        config.bootstrap_nodes = bootnodes.iter().map(NodeAddress::contact).collect();
-    }
-    if !arguments.netrestrict.is_empty() {
-        config.net_restrict = Some(NetRestrict::new(arguments.netrestrict.iter().copied()));
-    }
-    config.static_nodes = discv4::nodes("--staticnodes", &arguments.staticnodes)?;
-    let trusted = discv4::nodes("--trustednodes", &arguments.trustednodes)?;
-    config.trusted_nodes = trusted.iter().map(NodeAddress::node_id).collect();
-    Ok((config, seeds.draw()))
-}
-
-/// At every address unless one is given; where there is no IPv6, of IPv4.
-fn start(
-    arguments: &Run,
-    config: node::Config,
-    seed: Seed,
-    runtime: &Runtime,
-) -> Result<Node, Failure> {
-    let at = |ip: IpAddr| {
-        let listen = SocketAddr::new(ip, arguments.port);
-        let mut config = Config::new(config.clone(), seed.clone()).listen(listen);
-        if let Some(port) = arguments.discovery_port {
-            config = config.discovery(SocketAddr::new(ip, port));
-        }
-        if let Some(directory) = &arguments.nodedb {
-            config = config.node_database(directory);
-        }
-        runtime.start(config)
-    };
-    let started = match arguments.addr {
-        Some(ip) => at(ip),
-        None => match at(Ipv6Addr::UNSPECIFIED.into()) {
-            Err(StartError::Listen(..)) => at(Ipv4Addr::UNSPECIFIED.into()),
-            started => started,
-        },
-    };
-    started.map_err(|error| Failure::of_start(error, arguments.nodedb.as_deref()))
 }
 
 struct Host {
@@ -104,10 +83,17 @@ impl Host {
     /// Serves until it is told to stop. Others are connected to it though nobody
     /// reads any more what it says: what cannot be written is dropped, and why is
     /// known in the end.
-    async fn serve(self, until: impl Future<Output = ()>, written: &Written) -> io::Result<()> {
+    async fn serve(
+        self,
+        until: impl Future<Output = ()>,
+        mut reloads: Reloads<'_>,
+        written: &Written,
+    ) -> io::Result<()> {
         let enode = self.node.enode();
         self.lines.say(tidings::listening(&enode, &self.record, self.json)).await;
-        or(until, self.receive()).await;
+        service::ready();
+        or(until, or(self.receive(), reloads.follow(&self.node))).await;
+        service::stopping();
         // Events are taken meanwhile: those who wait to be told of end too.
         let _ = zip(self.node.stop(), self.receive()).await;
         drop(self.lines);

@@ -15,5 +15,7 @@ mod nodeset;
 mod peers;
 mod rlpx;
 mod run;
+mod run_files;
+mod run_refusals;
 mod signals;
 mod support;

@@ -2,10 +2,15 @@
 
 use crate::support::{KeyFile, Program, run};
 
-const ALONE: [&str; 6] = ["run", "--addr", "127.0.0.1", "--port", "0", "--echo"];
+/// A node for which nothing is found.
+pub(crate) const ALONE: [&str; 6] = ["run", "--addr", "127.0.0.1", "--port", "0", "--echo"];
 
-fn start(more: &[&str]) -> (Program, String) {
-    let program = Program::start(&[&ALONE[..], more].concat());
+pub(crate) fn start(more: &[&str]) -> (Program, String) {
+    started(Program::start(&[&ALONE[..], more].concat()))
+}
+
+/// A node that has been started, and its URL.
+pub(crate) fn started(program: Program) -> (Program, String) {
     let enode = program.line();
     assert!(enode.starts_with("enode://"), "{enode}");
     assert!(program.line().starts_with("enr:"));

@@ -31,20 +31,24 @@ pub(crate) struct Outcome {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut program = Self::start_into(arguments, Stdio::piped());
+        Self::of(command(arguments))
+    }
+
+    /// One that has been prepared.
+    pub(crate) fn of(command: Command) -> Self {
+        let mut program = Self::spawn(command, Stdio::piped());
         program.output = lines(program.child.stdout.take().unwrap());
         program
     }
 
     /// With its output elsewhere.
     pub(crate) fn start_into(arguments: &[&str], output: impl Into<Stdio>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_devp2p"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(command(arguments), output)
+    }
+
+    fn spawn(mut command: Command, output: impl Into<Stdio>) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).spawn().unwrap();
         let errors = lines(child.stderr.take().unwrap());
         Self { child, output: mpsc::channel().1, errors }
     }
@@ -80,6 +84,37 @@ impl Program {
         let status = self.child.wait().unwrap().code().expect("an exit status");
         Outcome { status, output, errors }
     }
+}
+
+/// `devp2p` with these arguments.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_devp2p"));
+    command.args(arguments);
+    command
+}
+
+/// Set where a system that lacks something is a failure, and not somebody's own.
+const REQUIRE_NAMESPACES: &str = "DEVP2P_REQUIRE_NAMESPACES";
+
+/// The same for somebody whom files can be kept from: the superuser gives that up
+/// first. `None` where the system has no way to do so.
+pub(crate) fn unprivileged(arguments: &[&str]) -> Option<Command> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
+    if std::fs::File::open(file.path()).is_err() {
+        return Some(command(arguments));
+    }
+    let wrapped = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(program).args(arguments);
+        command
+    };
+    if !wrapped("true", &[]).output().is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os(REQUIRE_NAMESPACES).is_none(), "setpriv does nothing here");
+        eprintln!("skipped, setpriv does nothing here");
+        return None;
+    }
+    Some(wrapped(env!("CARGO_BIN_EXE_devp2p"), arguments))
 }
 
 impl Drop for Program {

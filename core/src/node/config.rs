@@ -50,7 +50,8 @@ impl Limits {
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether a configuration may ask for so many.
+    pub fn check(&self) -> Result<(), ConfigError> {
         if self.max_peers > limits::PEERS_MAX {
             return Err(ConfigError::too_many("MaxPeers", limits::PEERS_MAX));
         }

@@ -218,7 +218,7 @@ func cases(arguments []string) {
 			sets = append(sets, begun)
 		}
 	}
-	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), discoveryTrials(), societyTrials()) {
+	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), dataDirectoryTrials(), discoveryTrials(), societyTrials()) {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)

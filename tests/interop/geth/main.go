@@ -9,6 +9,7 @@
 //	geth network [flags]           nodes for discovery alone, which take orders and tell what they know
 //	geth society [flags]           whole servers that find each other, connect and echo; they tell how it stands
 //	geth database DIR [ENODE...]   what geth reads in a node database
+//	geth datadir [flags] DIR       a server on a data directory, with its key and its node database
 //	geth cases [flags] [PATTERN]   every case; closes with `N passed, N failed`
 package main
 
@@ -39,6 +40,8 @@ func main() {
 		society(arguments)
 	case "database":
 		database(arguments)
+	case "datadir":
+		dataDirectory(arguments)
 	case "cases":
 		cases(arguments)
 	default:
@@ -47,7 +50,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|network|society|database|cases [flags] [arguments]")
+	fmt.Fprintln(os.Stderr, "usage: geth serve|dial|raw|nodedb|network|society|database|datadir|cases [flags] [arguments]")
 	os.Exit(2)
 }
 

@@ -1,6 +1,7 @@
 //! The loop of one connection, but for the waiting: a socket, a session, an
 //! application, and the node that decides.
 
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 use std::time::Instant as Wall;
@@ -92,6 +93,12 @@ impl Connection {
             unwritable: None,
             moved: 0,
         }
+    }
+
+    /// Our end of its socket is here, for whoever asks. An adapter says so before
+    /// the first turn; geth shows it as a peer's `localAddress`.
+    pub fn bound_to(&self, local: SocketAddr) {
+        self.end.bound_to(local);
     }
 
     /// Does everything that can be done without waiting, for a while.

@@ -411,13 +411,9 @@ impl Serving {
                 tracing::debug!(held, "too many events that nobody takes");
                 self.driver.hold(now, held);
             }
-            NodeRequest::Snapshot(answer) => {
-                let mut discovery = self.driver.discovery_snapshot();
-                if let Some(discovery) = &mut discovery {
-                    discovery.store = self.store.as_ref().map(Store::counts);
-                }
-                let node = self.driver.machine().snapshot();
-                let _ = answer.try_send(NodeSnapshot::new(node, discovery));
+            NodeRequest::Snapshot(answer) => drop(answer.try_send(self.snapshot())),
+            NodeRequest::Explain(id, answer) => {
+                let _ = answer.try_send(self.driver.machine().explain(&id));
             }
             NodeRequest::Stop(answer) => self.begin_stop(Some(answer)),
             NodeRequest::Abandoned => self.begin_stop(None),
@@ -425,9 +421,23 @@ impl Serving {
         self.execute();
     }
 
+    fn snapshot(&self) -> NodeSnapshot {
+        let mut discovery = self.driver.discovery_snapshot();
+        if let Some(discovery) = &mut discovery {
+            discovery.store = self.store.as_ref().map(Store::counts);
+        }
+        let mut snapshot = self.end.snapshot(self.driver.machine().snapshot(), discovery);
+        snapshot.store = self.store.as_ref().map(Store::work);
+        snapshot.queues.dials = self.dials.len();
+        snapshot.queues.names = self.names.len();
+        snapshot.queues.unverified = self.verifiers.as_ref().map_or(0, Verifiers::waiting);
+        snapshot.queues.verified = self.checked.len();
+        snapshot
+    }
+
     fn reported(&mut self, id: ConnectionId, report: Report) {
         let ended = match &report {
-            Report::Closed { error, .. } => Some(*error),
+            Report::Closed { error, counters } => Some((*error, *counters)),
             Report::Authenticated(_) | Report::Ready { .. } => None,
         };
         self.driver.report(self.now(), id, report);
@@ -435,7 +445,8 @@ impl Serving {
             self.end.set_ends(self.driver.machine().counts().ends);
         }
         self.execute();
-        if let Some(error) = ended {
+        if let Some((error, counters)) = ended {
+            self.end.count(&counters);
             self.end.forget(id, error);
         }
     }

@@ -141,6 +141,11 @@ impl Verifiers {
         &self.lanes[usize::try_from(hash % self.lanes.len() as u64).unwrap_or(0)]
     }
 
+    /// How many packets wait, in all queues together.
+    pub fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.queue.lock().packets.len()).sum()
+    }
+
     /// Forgets what waits. Each thread ends when it is through with its packet.
     pub fn close(&self) {
         for lane in &self.lanes {

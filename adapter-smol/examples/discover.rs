@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 DiscoveryEvent::Updated(node) => println!("~ {node}"),
                 DiscoveryEvent::Removed(id) => println!("- {id}"),
                 DiscoveryEvent::LocalRecord(record) => println!("our record is {record}"),
-                other => println!("{other:?}"),
+                other @ (DiscoveryEvent::Refused(..) | _) => println!("{other:?}"),
             }
         }
         Ok(())

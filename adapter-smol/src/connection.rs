@@ -37,6 +37,9 @@ pub(crate) fn dial(mut dial: Dial, tasks: Tasks) -> impl Future<Output = ()> {
 pub(crate) fn run(connection: Connection, stream: Async<TcpStream>) -> impl Future<Output = ()> {
     // Frames are whole messages: waiting for more to send only delays them.
     let _ = stream.get_ref().set_nodelay(true);
+    if let Ok(local) = stream.get_ref().local_addr() {
+        connection.bound_to(local);
+    }
     let timer = Timer::never();
     let mut running = Running { connection, stream, timer, deadline: None };
     async move {

@@ -47,9 +47,9 @@ mod node;
 pub use async_executor::Executor;
 pub use devp2p_core as core;
 pub use devp2p_handle::{
-    Channel, DialError, DialFailure, Direction, Discovery, DiscoveryEvent, DiscoverySnapshot,
-    Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply, RefusedRequest, RequestError,
-    SendError, Stopped,
+    CapabilityTraffic, Channel, ConnectionSnapshot, DialError, DialFailure, Direction, Discovery,
+    DiscoveryEvent, DiscoverySnapshot, Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply,
+    Queues, RefusedRequest, RequestError, SendError, Stopped,
 };
 pub use devp2p_host as host;
 pub use devp2p_host::{Config, StartError};

@@ -34,6 +34,9 @@ pub(crate) fn dial(mut dial: Dial) -> impl Future<Output = ()> {
 pub(crate) fn run(connection: Connection, stream: TcpStream) -> impl Future<Output = ()> {
     // Frames are whole messages: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
+    if let Ok(local) = stream.local_addr() {
+        connection.bound_to(local);
+    }
     let (stream, timer) = (Stream::new(stream), Timer::never());
     let mut running = Running { connection, stream, timer };
     async move {

@@ -46,9 +46,9 @@ mod timer;
 
 pub use devp2p_core as core;
 pub use devp2p_handle::{
-    Channel, DialError, DialFailure, Direction, Discovery, DiscoveryEvent, DiscoverySnapshot,
-    Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply, RefusedRequest, RequestError,
-    SendError, Stopped,
+    CapabilityTraffic, Channel, ConnectionSnapshot, DialError, DialFailure, Direction, Discovery,
+    DiscoveryEvent, DiscoverySnapshot, Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply,
+    Queues, RefusedRequest, RequestError, SendError, Stopped,
 };
 pub use devp2p_host as host;
 pub use devp2p_host::{Config, StartError};

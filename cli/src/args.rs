@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+mod admin;
 mod db;
 mod devnet;
 mod discv4;
@@ -15,6 +16,7 @@ use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+pub(crate) use admin::{Admin, Asked};
 pub(crate) use db::{Database, Db};
 pub(crate) use devnet::{Devnet, RuntimeName};
 pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Its URL and its record come first. It runs until SIGINT or SIGTERM, and tells
     /// systemd when it is ready.
     Run(Run),
+    /// Asks a running node, and tells it what to do
+    #[command(subcommand)]
+    Admin(Admin),
     /// Runs a whole network of nodes on loopback, and tells how it goes
     Devnet(Devnet),
     /// Prints what a node record says, and whether it is signed
@@ -106,6 +111,7 @@ impl Command {
             | Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),
+            Self::Admin(command) => command.asked().json,
             Self::Db(command) => command.database().json,
             Self::Key(_) | Self::Nodeset(Nodeset::Filter(_)) => false,
             Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,

@@ -114,6 +114,8 @@ pub(crate) enum Failure {
         /// Which request, from 0.
         number: u64,
     },
+    /// The node that was asked says why not.
+    Answered(String),
     /// A signal.
     Interrupted(Signal),
     /// All has been said already.
@@ -217,6 +219,7 @@ impl fmt::Display for Failure {
             Self::WrongReply { number } => {
                 write!(f, "the reply to request {number} is not what was sent")
             }
+            Self::Answered(why) => write!(f, "{}", Escaped(why)),
             Self::Interrupted(_) => f.write_str("interrupted"),
             Self::Told => f.write_str("failed"),
         }

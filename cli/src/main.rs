@@ -5,15 +5,18 @@
 //! 2 wrong usage, 128 and the signal's number where a signal cut it short.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod args;
 mod db;
 mod devnet;
 mod discv4;
+mod door;
 mod enr;
 mod failure;
 mod key;
 mod log;
 mod networks;
+mod metrics;
 mod nodes;
 mod nodeset;
 mod output;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let json = args.command.wants_json();
     let result = match args.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Admin(command) => admin::run(&command),
         Command::Devnet(arguments) => devnet::run(&arguments),
         Command::Enrdump(arguments) => enr::run(&arguments),
         Command::Key(command) => key::run(command),

@@ -555,3 +555,67 @@ pub const PENDING_NODE_REQUESTS: usize = 1024;
 /// For all connections to end when a node stops, before it stops without them:
 /// longer than [`DISCONNECT_WRITE_TIMEOUT`] and [`DISCONNECT_LINGER`] together.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+// The node: the journal of decisions.
+
+/// Nodes whose story is kept that only came to us or were only told of. Ours: with
+/// all entries less than a megabyte.
+pub const JOURNAL_STRANGERS: usize = 1024;
+
+/// Entries of each. Ours: what one connection that is refused brings, twice.
+pub const JOURNAL_OF_STRANGER: usize = 8;
+
+/// Nodes whose story is kept that we have dialled, admitted or were told to keep.
+/// Ours: with all entries less than four megabytes.
+pub const JOURNAL_ACQUAINTANCES: usize = 1024;
+
+/// Entries of each. Ours: some five dials with all that comes of them.
+pub const JOURNAL_OF_ACQUAINTANCE: usize = 32;
+
+// The admin socket.
+
+/// Clients at a time; a further one is told so and closed. Ours: a console, a few
+/// scripts.
+pub const ADMIN_CLIENTS: usize = 16;
+
+/// Bytes of one request, a batch included. Ours: some hundred URLs. geth has no
+/// bound here, and 5 MiB over HTTP.
+pub const ADMIN_REQUEST: usize = 64 * 1024;
+
+/// Calls of one batch. Ours: geth takes 1000.
+pub const ADMIN_BATCH: usize = 100;
+
+/// Bytes of one answer, all those of a batch together. Ours: ten thousand peers
+/// take some ten megabytes. geth `BatchResponseMaxSize` is 25 MB.
+pub const ADMIN_ANSWER: usize = 32 * 1024 * 1024;
+
+/// For a request that has begun to be there. Ours.
+pub const ADMIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two requests, before the client loses its place. Ours.
+pub const ADMIN_IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// For a client to take an answer. geth `defaultWriteTimeout`.
+pub const ADMIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For the node to do what it was asked: a peer that is removed has seconds to
+/// go. Ours.
+pub const ADMIN_CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+// The metrics port.
+
+/// Connections at a time; a further one is told so and closed. Ours: a few
+/// Prometheus servers.
+pub const METRICS_CLIENTS: usize = 8;
+
+/// Bytes of a request's head. Ours: Prometheus sends some 300.
+pub const METRICS_REQUEST: usize = 8 * 1024;
+
+/// Lines of it. Ours.
+pub const METRICS_HEADERS: usize = 64;
+
+/// For the head to be there. Ours.
+pub const METRICS_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For a client to take the answer. Ours: as long as Prometheus waits for it.
+pub const METRICS_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -486,6 +486,8 @@ impl Watch {
                 let before = self.table.insert(*node.id(), node.sequence());
                 assert!(before.is_some_and(|before| before <= node.sequence()), "{node:?}");
             }
+            // Known or not: it stays as it was.
+            Event::Refused(..) => {}
             Event::Removed(id) => assert!(self.table.remove(id).is_some(), "{id:?} is not there"),
             Event::LocalRecord(record) => {
                 assert!(self.sequence < record.sequence(), "{record:?}");

@@ -1,5 +1,6 @@
 //! What application and node may tell a running connection, and how it wakes.
 
+use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -31,6 +32,7 @@ struct Told {
     /// Nobody takes anything any more.
     over: bool,
     handshake: Duration,
+    local: Option<SocketAddr>,
 }
 
 impl Control {
@@ -92,6 +94,14 @@ impl Control {
 
     pub(crate) fn set_handshake(&self, took: Duration) {
         self.lock().handshake = took;
+    }
+
+    pub(crate) fn set_local(&self, local: SocketAddr) {
+        self.lock().local = Some(local);
+    }
+
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.lock().local
     }
 
     pub(crate) fn handshake(&self) -> Duration {

@@ -90,6 +90,11 @@ impl Events {
         self.0.filled.notify(1);
     }
 
+    /// How many wait to be taken.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().events.len()
+    }
+
     /// Whether no more than [`limits::NODE_EVENTS`] wait to be taken, and somebody
     /// can take them.
     pub(crate) fn has_room(&self) -> bool {

@@ -21,6 +21,7 @@ mod events;
 mod node;
 mod peer;
 mod queue;
+mod traffic;
 
 pub mod adapter;
 
@@ -28,5 +29,9 @@ pub use devp2p_core::discv4::{Event as DiscoveryEvent, PingReply, RequestError};
 pub use devp2p_core::driver::DiscoverySnapshot;
 pub use devp2p_core::node::{ConnectionId, DialFailure, Direction, Limits};
 pub use discovery::Discovery;
-pub use node::{DialError, Event, Failure, Node, NodeSnapshot, RefusedRequest, Stopped};
+pub use node::{
+    ConnectionSnapshot, DialError, Event, Failure, Node, NodeSnapshot, Queues, RefusedRequest,
+    Stopped,
+};
 pub use peer::{Channel, Peer, SendError};
+pub use traffic::CapabilityTraffic;

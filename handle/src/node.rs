@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
@@ -11,14 +13,17 @@ use devp2p_core::discv4::RequestId;
 use devp2p_core::driver::DiscoverySnapshot;
 use devp2p_core::identity::{Contact, Enode, NodeAddress, NodeId, Record, RecordError};
 use devp2p_core::node::{
-    self, Answer, Command, ConnectionId, DialFailure, Direction, Ends, Limits, Snapshot,
+    self, Answer, Command, ConnectionId, DialFailure, Direction, Ends, Explanation, Limits,
+    Snapshot,
 };
-use devp2p_core::session::{Local, SessionError};
+use devp2p_core::session::{Counters, Local, SessionError};
+use devp2p_core::store::StoreWork;
 
 use crate::Peer;
 use crate::adapter::{Asked, Waiting};
 use crate::discovery::{Discovery, Request};
 use crate::events::Happened;
+use crate::traffic::{CapabilityTraffic, Traffic};
 
 /// What happens at a node.
 ///
@@ -77,13 +82,52 @@ pub struct NodeSnapshot {
     pub node: Snapshot,
     /// Discovery; `None` if there is none.
     pub discovery: Option<DiscoverySnapshot>,
+    /// The connections of the peers.
+    pub connections: BTreeMap<ConnectionId, ConnectionSnapshot>,
+    /// What all connections have counted: those that have ended, and those of the
+    /// peers. One that is not admitted counts when it ends.
+    pub wire: Counters,
+    /// What all connections have carried, by capability.
+    pub capabilities: Vec<CapabilityTraffic>,
+    /// What waits.
+    pub queues: Queues,
+    /// What the node database was given to do; `None` if there is none.
+    pub store: Option<StoreWork>,
 }
 
-impl NodeSnapshot {
-    /// What an adapter answers.
-    pub const fn new(node: Snapshot, discovery: Option<DiscoverySnapshot>) -> Self {
-        Self { node, discovery }
-    }
+/// The connection of a peer at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ConnectionSnapshot {
+    /// Our end of its socket; `None` if the system did not say.
+    pub local: Option<SocketAddr>,
+    /// How long the encryption handshake took.
+    pub handshake: Duration,
+    /// What it has counted so far.
+    pub counters: Counters,
+    /// Messages that the application has not read yet.
+    pub unread: usize,
+    /// Messages that wait to be sent.
+    pub unsent: usize,
+}
+
+/// How much waits in the queues of a node. Each has its bound in
+/// [`limits`](devp2p_core::limits).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Queues {
+    /// Requests of the application that the node has not taken.
+    pub requests: usize,
+    /// Events that the application has not taken.
+    pub events: usize,
+    /// TCP connections to be made.
+    pub dials: usize,
+    /// Names to be looked up.
+    pub names: usize,
+    /// Packets to be verified.
+    pub unverified: usize,
+    /// Packets that were, for the node to act on.
+    pub verified: usize,
 }
 
 /// What the handles and their other end have in common.
@@ -96,6 +140,7 @@ pub(crate) struct Shared {
     /// The next request's id. Ids are not used twice.
     next: AtomicU64,
     pub(crate) missed: AtomicU64,
+    pub(crate) traffic: Traffic,
 }
 
 impl Shared {
@@ -107,6 +152,7 @@ impl Shared {
             ends: Mutex::default(),
             next: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            traffic: Traffic::default(),
         }
     }
 
@@ -256,6 +302,13 @@ impl Node {
     pub async fn snapshot(&self) -> Result<NodeSnapshot, Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;
+        answered.recv().await.map_err(|_| Stopped)
+    }
+
+    /// All that the node knows of another, and what it decided about it, in order.
+    pub async fn explain(&self, id: NodeId) -> Result<Explanation, Stopped> {
+        let (answer, answered) = async_channel::bounded(1);
+        self.asked.send(Asked::Explain(id, answer)).await.map_err(|_| Stopped)?;
         answered.recv().await.map_err(|_| Stopped)
     }
 

@@ -16,6 +16,7 @@ use event_listener::Event;
 use crate::Direction;
 use crate::control::Control;
 use crate::queue::{Queue, Refused};
+use crate::traffic::Tally;
 
 /// All that both ends of one connection share.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) round_trip: Mutex<RoundTrip>,
     pub(crate) round_trips: Event,
     pub(crate) counters: Mutex<Counters>,
+    /// Where the messages of each capability are counted.
+    pub(crate) tallies: Box<[Arc<Tally>]>,
 }
 
 /// The latest round trip, numbered so that everyone who waits for one notices.
@@ -53,6 +56,7 @@ pub(crate) struct Facts {
     pub(crate) hello: Hello,
     pub(crate) shared: Arc<Shared>,
     pub(crate) handshake: Duration,
+    pub(crate) local: Option<SocketAddr>,
 }
 
 /// When the last handle goes, nobody can read any more: the connection ends.
@@ -97,6 +101,11 @@ impl Peer {
     /// The other end of its socket.
     pub fn address(&self) -> SocketAddr {
         self.inner().facts.address
+    }
+
+    /// Our end of its socket; `None` if the system did not say.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.inner().facts.local
     }
 
     /// Who dialled whom.
@@ -202,6 +211,11 @@ impl Inner {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Messages that wait to be read, and to be sent.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        (self.inbound.iter().map(Queue::len).sum(), self.outbound.len())
+    }
+
     fn round_trip(&self) -> RoundTrip {
         *self.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,10 +242,11 @@ impl Channel {
     /// bounds are [`Shared::message`] says.
     pub async fn send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
-        let inner = self.peer.inner();
+        let (inner, size) = (self.peer.inner(), message.payload().len());
         if !inner.outbound.push(message).await {
             return Err(self.ended());
         }
+        self.count_sent(size);
         inner.control.wake();
         Ok(())
     }
@@ -239,11 +254,12 @@ impl Channel {
     /// Sends a message if there is room now.
     pub fn try_send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
-        let inner = self.peer.inner();
+        let (inner, size) = (self.peer.inner(), message.payload().len());
         inner.outbound.try_push(message).map_err(|refused| match refused {
             Refused::Full(message) => SendError::Full(message.into_payload()),
             Refused::Closed => self.ended(),
         })?;
+        self.count_sent(size);
         inner.control.wake();
         Ok(())
     }
@@ -270,6 +286,12 @@ impl Channel {
             self.peer.inner().control.wake();
         }
         message
+    }
+
+    fn count_sent(&self, size: usize) {
+        if let Some(tally) = self.peer.inner().tallies.get(self.index) {
+            tally.sent(size);
+        }
     }
 
     fn inbound(&self) -> Option<&Queue> {

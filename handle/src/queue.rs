@@ -169,6 +169,11 @@ impl Queue {
         self.room.notify(1);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        let state = self.lock();
+        state.messages.len() + state.lent
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().messages.is_empty()
     }

@@ -13,8 +13,8 @@ use core::fmt;
 
 use devp2p_core::limits;
 use devp2p_core::store::{
-    KeyValue as _, Operation, OperationId, Reply, Skipped, StoreCounts, VERSION, VERSION_KEY,
-    execute,
+    KeyValue as _, Operation, OperationId, Reply, Skipped, StoreCounts, StoreWork, VERSION,
+    VERSION_KEY, execute,
 };
 use tracing::{info, warn};
 
@@ -49,6 +49,8 @@ struct Counters {
     torn: AtomicU64,
     skipped_records: AtomicU64,
     skipped_numbers: AtomicU64,
+    taken: [AtomicU64; Operation::KINDS.len()],
+    done: AtomicU64,
 }
 
 impl Counters {
@@ -67,6 +69,16 @@ impl Counters {
         counts.skipped.records = read(&self.skipped_records);
         counts.skipped.numbers = read(&self.skipped_numbers);
         counts
+    }
+
+    fn work(&self) -> StoreWork {
+        let mut work = StoreWork::default();
+        // First, so that what is done meanwhile was taken before.
+        work.done = self.done.load(Ordering::Relaxed);
+        for (count, counter) in work.taken.iter_mut().zip(&self.taken) {
+            *count = counter.load(Ordering::Relaxed);
+        }
+        work
     }
 }
 
@@ -112,6 +124,9 @@ impl Store {
     /// Has an operation executed; never waits. One that is not taken is not
     /// answered.
     pub fn submit(&self, id: OperationId, operation: Operation) -> Result<(), Busy> {
+        let kind = operation.index();
+        // Counted before, for it may be done before we look again.
+        self.counters.taken[kind].fetch_add(1, Ordering::Relaxed);
         let taken = self
             .operations
             .as_ref()
@@ -119,6 +134,7 @@ impl Store {
         if taken {
             return Ok(());
         }
+        self.counters.taken[kind].fetch_sub(1, Ordering::Relaxed);
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         Err(Busy)
     }
@@ -126,6 +142,11 @@ impl Store {
     /// What has gone wrong so far.
     pub fn counts(&self) -> StoreCounts {
         self.counters.read()
+    }
+
+    /// What it was given to do so far.
+    pub fn work(&self) -> StoreWork {
+        self.counters.work()
     }
 
     /// Takes nothing more. The thread ends when it is through with what it was
@@ -164,6 +185,7 @@ impl<R: FnMut(OperationId, Reply)> Worker<R> {
                 batch.push(next);
             }
             self.do_all(&batch);
+            self.counters.done.fetch_add(batch.len() as u64, Ordering::Relaxed);
         }
         // Nothing is lost if that fails: each batch was synced.
         self.db = None;

@@ -1,7 +1,7 @@
 //! The arguments of `run`: geth's names and defaults. Where none is given the file
 //! of `--config` may say something, and else the default holds.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args as Arguments;
@@ -97,6 +97,14 @@ pub(crate) struct Run {
     /// the same. Without it no capability is offered and anyone admitted
     #[arg(long)]
     pub(crate) echo: bool,
+    /// Socket at which `devp2p admin` and geth's console ask it, mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ipcpath: Option<PathBuf>,
+    /// Tells Prometheus all that it counts, at http://IP:PORT/metrics; of
+    /// 127.0.0.1:6060 what is not said
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, require_equals = false,
+          default_missing_value = crate::metrics::DEFAULT, value_parser = crate::metrics::address)]
+    pub(crate) metrics: Option<SocketAddr>,
     /// What it runs on
     #[arg(long, value_enum, default_value = "smol")]
     pub(crate) runtime: RuntimeName,

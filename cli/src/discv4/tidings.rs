@@ -67,7 +67,7 @@ pub(super) fn happened(event: &DiscoveryEvent, json: bool) -> Option<String> {
             tracing::info!("the table is filled");
             return None;
         }
-        event => {
+        event @ (DiscoveryEvent::Refused(..) | _) => {
             tracing::error!(?event, "not expected");
             return None;
         }

@@ -2,6 +2,7 @@
 //! comes and who goes.
 
 mod directory;
+mod doors;
 mod file;
 mod reload;
 mod service;
@@ -49,11 +50,14 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     };
     let (config, seed) = (settings.node(key)?, seeds.draw());
     let kept = directory.as_ref().map(Directory::node_database);
+    let doors = doors::Closed::open(arguments, settings.data_directory.as_deref())?;
     runtime::run(arguments.runtime, async move |runtime| {
         // With it go the copies of key and seed.
         let node = settings.start(config, seed, kept, &runtime)?;
+        let doors = doors.serve(&node, &runtime)?;
         let (lines, written) = Lines::start().map_err(system("output thread"))?;
-        let host = Host { record: node.record(), node, lines, runtime, json: arguments.json };
+        let record = node.record();
+        let host = Host { record, node, doors, lines, runtime, json: arguments.json };
         let until = async {
             let _ = signals.recv().await;
         };
@@ -74,6 +78,7 @@ fn given_key(arguments: &Run) -> Result<Option<SecretKey>, Failure> {
 struct Host {
     node: Node,
     record: Arc<Record>,
+    doors: doors::Doors,
     lines: Lines,
     runtime: Runtime,
     json: bool,
@@ -91,6 +96,9 @@ impl Host {
     ) -> io::Result<()> {
         let enode = self.node.enode();
         self.lines.say(tidings::listening(&enode, &self.record, self.json)).await;
+        if let Some(url) = self.doors.metrics_url() {
+            self.lines.say(tidings::metrics(url, self.json)).await;
+        }
         service::ready();
         or(until, or(self.receive(), reloads.follow(&self.node))).await;
         service::stopping();
@@ -105,6 +113,7 @@ impl Host {
         while let Some(event) = self.node.next_event().await {
             match event {
                 Event::Connected(peer) => {
+                    self.doors.admitted(&peer);
                     let guest = rlpx::listen::attend(peer, self.lines.clone(), self.json);
                     self.runtime.spawn(guest);
                 }

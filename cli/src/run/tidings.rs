@@ -21,3 +21,14 @@ pub(super) fn listening(enode: &Enode, record: &Record, json: bool) -> String {
     let (enode, record) = (enode.to_string(), record.to_string());
     to_json(&ListeningJson { event: "listening", enode, record })
 }
+
+#[derive(Serialize)]
+struct MetricsJson<'a> {
+    event: &'static str,
+    url: &'a str,
+}
+
+/// Where the metrics are.
+pub(super) fn metrics(url: &str, json: bool) -> String {
+    if json { to_json(&MetricsJson { event: "metrics", url }) } else { url.to_owned() }
+}

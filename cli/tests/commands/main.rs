@@ -5,12 +5,14 @@
 #![allow(clippy::expect_used, reason = "all of it is tests")]
 #![allow(clippy::panic, reason = "all of it is tests")]
 
+mod admin;
 mod db;
 mod devnet;
 mod discv4;
 mod enr;
 mod failures;
 mod key;
+mod metrics;
 mod nodeset;
 mod peers;
 mod rlpx;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Answer, Command, RequestId, Unverified, Verified};
 use crate::identity::{Contact, NodeId, Record};
+use crate::kademlia;
 use crate::store::{Operation, OperationId, Reply};
 
 /// What happens to [`Discovery`](super::Discovery).
@@ -73,6 +74,9 @@ pub enum Event {
     Removed(NodeId),
     /// The table knows this node by a newer record or at another endpoint.
     Updated(Contact),
+    /// The table did not take this node. A [`Node`](crate::node::Node) notes it in
+    /// its journal and tells nobody.
+    Refused(NodeId, kademlia::Refusal),
     /// The local record has changed.
     LocalRecord(Arc<Record>),
 }

@@ -228,7 +228,8 @@ impl Discovery {
                 let known = self.table.contact(contact.id()).cloned().unwrap_or(contact);
                 self.tell(Event::Updated(known));
             }
-            Added::Unchanged | Added::Replacement | Added::Refused(_) => {}
+            Added::Refused(refusal) => self.tell(Event::Refused(*contact.id(), *refusal)),
+            Added::Unchanged | Added::Replacement => {}
         }
     }
 

@@ -114,6 +114,11 @@ impl Outbox {
         Self { is_ipv6, unsent: VecDeque::new(), counts: Datagrams::default() }
     }
 
+    /// Datagrams that wait.
+    pub(super) fn len(&self) -> usize {
+        self.unsent.len()
+    }
+
     pub(super) const fn counts(&self) -> Datagrams {
         self.counts
     }

@@ -7,4 +7,4 @@ pub mod node;
 
 pub use connection::{Connection, Driven, Event};
 pub use datagrams::{Datagrams, SocketFailure};
-pub use node::DiscoverySnapshot;
+pub use node::{BucketSnapshot, DiscoverySnapshot};

@@ -22,14 +22,15 @@ use crate::crypto::PublicKey;
 use crate::discv4::{DropReason, Drops, RequestId, Traffic, Unverified, Verified};
 use crate::entropy::Seed;
 use crate::identity::{Contact, HostName, LocalEndpoints, Record};
+use crate::kademlia::Bucket;
 use crate::machine::Machine;
 use crate::node::{
     self, Answer, Command, Config, ConfigError, ConnectionId, DialFailure, IncomingRefusal, Input,
-    Output, Report,
+    Output, Report, TableEntry,
 };
 use crate::session;
 use crate::store::{Operation, OperationId, Reply, StoreCounts};
-use crate::time::{Deadline, Now};
+use crate::time::{Deadline, Instant, Now};
 
 /// What an adapter must execute.
 #[derive(Debug)]
@@ -93,6 +94,8 @@ pub struct DiscoverySnapshot {
     pub record: Arc<Record>,
     /// The nodes of the table, closest to us first.
     pub contacts: Vec<Contact>,
+    /// The table by bucket, the nearest first.
+    pub buckets: Vec<BucketSnapshot>,
     /// Endpoint proofs that are remembered.
     pub bonds: usize,
     /// Requests that wait for an answer.
@@ -103,9 +106,29 @@ pub struct DiscoverySnapshot {
     pub traffic: Traffic,
     /// What became of datagrams outside of the machine.
     pub datagrams: Datagrams,
+    /// Datagrams that wait for the socket.
+    pub unsent: usize,
     /// What has gone wrong with the store; `None` if there is none. An adapter
     /// knows, and the machine does not.
     pub store: Option<StoreCounts>,
+}
+
+/// A bucket of the table at one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct BucketSnapshot {
+    /// Oldest first.
+    pub entries: Vec<TableEntry>,
+    /// Nodes that wait to replace them, newest first.
+    pub replacements: Vec<Contact>,
+}
+
+impl BucketSnapshot {
+    fn of(bucket: &Bucket, now: Instant) -> Self {
+        let entries = bucket.entries().iter().map(|entry| TableEntry::of(entry, now));
+        let replacements = bucket.replacements().iter().map(|waiting| waiting.contact().clone());
+        Self { entries: entries.collect(), replacements: replacements.collect() }
+    }
 }
 
 /// The machine with the datagrams that it wants sent.
@@ -317,11 +340,18 @@ impl<N: Driven> Node<N> {
         Some(DiscoverySnapshot {
             record: Arc::clone(discovery.local_record()),
             contacts: contacts.into_iter().cloned().collect(),
+            buckets: discovery
+                .table()
+                .buckets()
+                .iter()
+                .map(|bucket| BucketSnapshot::of(bucket, self.machine().now()))
+                .collect(),
             bonds: discovery.bonds(),
             pending: discovery.pending(),
             drops: discovery.drops().clone(),
             traffic: *discovery.traffic(),
             datagrams: self.outbox.counts(),
+            unsent: self.outbox.len(),
             store: None,
         })
     }

@@ -256,6 +256,9 @@ pub struct PeerInfo {
     pub public_key: PublicKey,
     /// Its node id.
     pub id: NodeId,
+    /// Where it is: as we dialled it, with its record if we knew one; or the other
+    /// end of its socket. geth `Peer.Node`.
+    pub contact: Contact,
     /// The other end of its socket.
     pub address: SocketAddr,
     /// Who dialled whom.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::dial::{Attempt, Kind, Progress, Stage, Step};
 use super::discovery::Purpose;
+use super::journal::{Decision, DialPurpose};
 use super::machine::{Connection, State};
 use super::{Answer, ConnectionId, DialError, DialFailure, Direction, Event, Node, Output};
 use crate::discv4;
@@ -33,6 +34,12 @@ impl Node {
 
     pub(super) fn begin(&mut self, attempt: Attempt) {
         self.counts.dials = self.counts.dials.saturating_add(1);
+        let purpose = match attempt.kind {
+            Kind::Static => DialPurpose::Static,
+            Kind::Dynamic => DialPurpose::Dynamic,
+            Kind::Requested(_) => DialPurpose::Requested,
+        };
+        self.note(*attempt.id(), Decision::DialBegun(purpose));
         self.proceed(attempt, Progress::Begun);
     }
 
@@ -42,11 +49,16 @@ impl Node {
         let id = self.next_connection();
         let remote = *attempt.contact.public_key();
         match step {
-            Step::LookUpName(name) => self.put(Output::LookUpName { id, name }),
+            Step::LookUpName(name) => {
+                self.note(*attempt.id(), Decision::LookingUpName);
+                self.put(Output::LookUpName { id, name });
+            }
             Step::Resolve(contact) => {
+                self.note(*attempt.id(), Decision::Resolving);
                 self.ask(Purpose::Resolve(id), discv4::Command::Resolve(contact));
             }
             Step::Connect(to) => {
+                self.note(*attempt.id(), Decision::Connecting(to));
                 let seed = self.next_seed();
                 self.put(Output::Connect { id, to, remote, seed });
             }
@@ -57,6 +69,7 @@ impl Node {
 
     fn dial_failed(&mut self, attempt: &Attempt, failure: DialFailure) {
         self.counts.dials_failed.count(failure);
+        self.note(*attempt.id(), Decision::DialFailed(failure));
         match attempt.kind {
             Kind::Requested(request) if self.stopping.is_some() => {
                 self.answer(request, Answer::Stopped);
@@ -130,8 +143,10 @@ impl Node {
             state: State::Handshake,
             told: false,
         };
+        let node = *attempt.id();
         self.connections.insert(id, connection);
         self.dial.connected(id);
+        self.note(node, Decision::Connected(address));
     }
 
     /// Attempts that have waited too long for what they wait for.

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::journal::Decision;
 use super::machine::OwnRecord;
 use super::{Answer, ConnectionId, Event, Node, Output};
 use crate::discv4::{self, Input, RequestId};
@@ -71,7 +72,7 @@ impl Node {
                 discv4::Output::Send { to, datagram } => self.put(Output::Send { to, datagram }),
                 discv4::Output::Verify(unverified) => self.put(Output::Verify(unverified)),
                 discv4::Output::Store(id, operation) => self.put(Output::Store(id, operation)),
-                discv4::Output::Event(event) => self.tell(Event::Discovery(event)),
+                discv4::Output::Event(event) => self.discovered(event),
                 discv4::Output::Answer(id, answer) => {
                     if let Some(purpose) = self.asked.purposes.remove(&id) {
                         self.answers.push_back((purpose, answer));
@@ -80,6 +81,27 @@ impl Node {
                 // The node itself is what stops.
                 discv4::Output::Stopped => {}
             }
+        }
+    }
+
+    fn discovered(&mut self, event: discv4::Event) {
+        let noted = match &event {
+            discv4::Event::Added(contact) => {
+                Some((*contact.id(), Decision::TableAdded(contact.udp_endpoint())))
+            }
+            discv4::Event::Updated(contact) => {
+                Some((*contact.id(), Decision::TableUpdated(contact.udp_endpoint())))
+            }
+            discv4::Event::Removed(id) => Some((*id, Decision::TableRemoved)),
+            discv4::Event::Refused(id, refusal) => Some((*id, Decision::TableRefused(*refusal))),
+            discv4::Event::Ready | discv4::Event::LocalRecord(_) => None,
+        };
+        if let Some((id, decision)) = noted {
+            self.note(id, decision);
+        }
+        // So many are refused that nobody would hear of anything else.
+        if !matches!(event, discv4::Event::Refused(..)) {
+            self.tell(Event::Discovery(event));
         }
     }
 

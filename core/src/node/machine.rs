@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::dial::{DialScheduler, Surroundings};
 use super::discovery::{Asked, Purpose};
 use super::incoming::Incoming;
+use super::journal::{Decision, Journal};
 use super::peers::Peers;
 use super::{
     Answer, Config, ConfigError, ConnectionId, Counts, Event, IncomingRefusal, Input, Limits,
@@ -58,6 +59,7 @@ pub struct Node {
     /// Requests that are answered when these connections have ended.
     pub(super) removals: Vec<(ConnectionId, RequestId)>,
     pub(super) counts: Counts,
+    pub(super) journal: Journal,
     pub(super) now: Now,
     pub(super) stopping: Option<Instant>,
     seeds: SeedChain,
@@ -143,6 +145,7 @@ impl Node {
             answers: VecDeque::new(),
             removals: Vec::new(),
             counts: Counts::default(),
+            journal: Journal::default(),
             now,
             stopping: None,
             seeds: SeedChain::new(seed.derive("sessions", 0)),
@@ -151,7 +154,12 @@ impl Node {
             stopped: false,
             outputs: VecDeque::new(),
         };
+        let trusted: Vec<_> = node.peers.trusted().copied().collect();
+        for id in trusted {
+            node.note(id, Decision::TrustedAdded);
+        }
         for address in &config.static_nodes {
+            node.note(address.node_id(), Decision::StaticAdded);
             node.with_dial(|dial, around| dial.add_static(address, around));
         }
         node.drain_discovery();
@@ -183,6 +191,11 @@ impl Node {
             OwnRecord::Discovery(discovery) => Some(discovery),
             OwnRecord::Alone(_) => None,
         }
+    }
+
+    /// The latest time that it was told.
+    pub const fn now(&self) -> Instant {
+        self.now.mono
     }
 
     /// Whether a TCP connection would be taken now, its address apart: accept
@@ -242,15 +255,20 @@ impl Node {
         &mut self,
         act: impl FnOnce(&mut DialScheduler, &Surroundings<'_>) -> R,
     ) -> R {
-        let around = Surroundings {
-            now: self.now.mono,
-            peers: &self.peers,
-            max_dialled: self.limits.max_dialled(self.no_dial),
-            max_pending: self.limits.max_pending(),
-            net_restrict: self.net_restrict.as_ref(),
-            discovery: matches!(self.record, OwnRecord::Discovery(_)),
-        };
-        act(&mut self.dial, &around)
+        let Self { dial, peers, limits, no_dial, net_restrict, record, now, .. } = self;
+        let discovery = matches!(record, OwnRecord::Discovery(_));
+        let networks = net_restrict.as_ref();
+        let around = Surroundings::new(now.mono, peers, limits, *no_dial, networks, discovery);
+        let result = act(dial, &around);
+        for (id, refusal) in self.dial.take_refused() {
+            self.note(id, Decision::DialRefused(refusal));
+        }
+        result
+    }
+
+    /// Notes what was decided about a node.
+    pub(super) fn note(&mut self, id: NodeId, decision: Decision) {
+        self.journal.note(self.now.unix, id, decision);
     }
 
     pub(super) fn next_connection(&mut self) -> ConnectionId {
@@ -490,6 +508,7 @@ impl Machine for Node {
         self.peers.audit()?;
         self.dial.audit()?;
         self.asked.audit()?;
+        self.journal.audit()?;
         if let Some(discovery) = self.discovery() {
             discovery.audit()?;
         }

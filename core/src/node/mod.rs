@@ -25,7 +25,9 @@ mod dial;
 mod dialling;
 mod discovery;
 mod ends;
+mod explanation;
 mod incoming;
+mod journal;
 mod machine;
 mod peers;
 mod reasons;
@@ -40,6 +42,8 @@ pub use contract::{
 };
 pub use counts::{Counts, PeerSnapshot, Snapshot};
 pub use ends::Ends;
+pub use explanation::{Explanation, TableEntry};
+pub use journal::{Decision, DialPurpose, Noted, Story};
 pub use machine::Node;
 pub use reasons::{
     DialFailure, DialFailures, DialRefusal, DialRefusals, DisconnectReasons, IncomingRefusal,

@@ -146,6 +146,10 @@ impl Peers {
         self.trusted.contains(id)
     }
 
+    pub(super) fn trusted(&self) -> impl Iterator<Item = &NodeId> {
+        self.trusted.iter()
+    }
+
     /// Whether there was room for one more.
     pub(super) fn trust(&mut self, id: NodeId) -> bool {
         if self.trusted.len() >= limits::TRUSTED_NODES && !self.trusted.contains(&id) {

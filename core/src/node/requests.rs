@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::discovery::Purpose;
+use super::journal::Decision;
 use super::machine::OwnRecord;
 use super::{Answer, Command, DialError, DialFailure, Limits, Node, Output};
 use crate::discv4::{self, RequestId};
@@ -15,15 +16,27 @@ impl Node {
         match command {
             Command::Dial(address) => self.dial_requested(id, &address),
             Command::AddPeer(address) => {
+                let node = address.node_id();
+                let is_new = !self.dial.is_static(&node);
                 let added = self.with_dial(|dial, around| dial.add_static(&address, around));
+                if added && is_new {
+                    self.note(node, Decision::StaticAdded);
+                }
                 self.answer(id, if added { Answer::Done } else { Answer::Busy });
             }
             Command::RemovePeer(peer) => self.remove_peer(id, &peer),
             Command::AddTrusted(peer) => {
+                let is_new = !self.peers.is_trusted(&peer);
                 let added = self.peers.trust(peer);
+                if added && is_new {
+                    self.note(peer, Decision::TrustedAdded);
+                }
                 self.answer(id, if added { Answer::Done } else { Answer::Busy });
             }
             Command::RemoveTrusted(peer) => {
+                if self.peers.is_trusted(&peer) {
+                    self.note(peer, Decision::TrustedRemoved);
+                }
                 self.peers.distrust(&peer);
                 self.answer(id, Answer::Done);
             }
@@ -86,6 +99,7 @@ impl Node {
             None => {
                 let failure = DialFailure::TooManyDials;
                 self.counts.dials_failed.count(failure);
+                self.note(address.node_id(), Decision::DialFailed(failure));
                 self.answer(id, Answer::Dialled(Err(DialError::Failed(failure))));
             }
         }
@@ -96,6 +110,9 @@ impl Node {
         let connection = self.peers.get(peer).map(|peer| peer.connection);
         if connection.is_some() && self.removals.len() >= limits::PENDING_NODE_REQUESTS {
             return self.answer(id, Answer::Busy);
+        }
+        if self.dial.is_static(peer) {
+            self.note(*peer, Decision::StaticRemoved);
         }
         self.dial.remove_static(peer);
         let Some(connection) = connection else {

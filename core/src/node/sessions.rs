@@ -1,13 +1,16 @@
 //! What sessions report: both admissions, and the end.
 
+use core::net::SocketAddr;
+
 use alloc::sync::Arc;
 
 use super::dial::Kind;
+use super::journal::Decision;
 use super::machine::{Connection, State};
 use super::peers::Applicant;
 use super::{Answer, ConnectionId, DialError, Direction, Event, Node, PeerInfo, Refusal, Report};
 use crate::crypto::PublicKey;
-use crate::identity::NodeId;
+use crate::identity::{Contact, NodeId};
 use crate::p2p::{DisconnectReason, Hello, Shared};
 use crate::session::{Command, Counters, SessionError};
 
@@ -38,10 +41,11 @@ impl Node {
         let remote_id = NodeId::from(&remote);
         connection.remote = Some((remote, remote_id));
         let direction = connection.direction;
-        let is_static = connection.is_static;
+        let (is_static, address) = (connection.is_static, connection.address);
         let applicant = Applicant { connection: id, id: remote_id, direction, is_static };
         if direction == Direction::Inbound {
             self.incoming.spoke(id);
+            self.note(remote_id, Decision::Claimed(address));
         }
         match self.peers.check(&applicant, &self.limits, self.no_dial) {
             Ok(_) => {
@@ -51,6 +55,7 @@ impl Node {
                 if direction == Direction::Inbound && self.stopping.is_none() {
                     self.dial.inbound_pending(remote_id, id);
                 }
+                self.note(remote_id, Decision::Proceeded(direction));
                 self.command(id, Command::Proceed);
             }
             Err(refusal) => self.refuse(id, refusal),
@@ -71,6 +76,7 @@ impl Node {
         };
         match checked {
             Ok(_) => self.admit(Arc::new(PeerInfo {
+                contact: self.contact_of(id, public_key, address),
                 connection: id,
                 id: remote_id,
                 is_requested: request.is_some(),
@@ -83,6 +89,14 @@ impl Node {
             })),
             Err(refusal) => self.refuse(id, refusal),
         }
+    }
+
+    /// Where a peer is, as far as we know: where we dialled it, or the other end of
+    /// the socket. geth `nodeFromConn`.
+    fn contact_of(&self, id: ConnectionId, key: PublicKey, address: SocketAddr) -> Contact {
+        let dialled = self.dial.attempt(id).map(|attempt| &attempt.contact);
+        let dialled = dialled.filter(|contact| contact.tcp_endpoint().is_some()).cloned();
+        dialled.unwrap_or_else(|| Contact::new(key, address.ip(), address.port(), address.port()))
     }
 
     fn admit(&mut self, peer: Arc<PeerInfo>) {
@@ -100,6 +114,7 @@ impl Node {
             Direction::Outbound => &mut self.counts.admitted_outbound,
         };
         *admitted = admitted.saturating_add(1);
+        self.note(peer.id, Decision::Admitted(peer.direction));
         let attempt = self.dial.take(id);
         self.reconsider(&peer.id);
         self.tell(Event::Connected(Arc::clone(&peer)));
@@ -114,6 +129,7 @@ impl Node {
     /// Another connection of the same node has taken this one's place.
     fn replace(&mut self, peer: Arc<PeerInfo>) {
         self.counts.replaced = self.counts.replaced.saturating_add(1);
+        self.note(peer.id, Decision::Replaced(peer.direction));
         let id = peer.connection;
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Replaced;
@@ -125,11 +141,14 @@ impl Node {
     }
 
     fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
-        let direction = self.connections.get(&id).map(|connection| connection.direction);
+        let Some(Connection { direction, remote, .. }) = self.connections.get(&id) else { return };
+        let (direction, remote) = (*direction, *remote);
         match direction {
-            Some(Direction::Inbound) => self.counts.refused_inbound.count(refusal),
-            Some(Direction::Outbound) => self.counts.refused_outbound.count(refusal),
-            None => {}
+            Direction::Inbound => self.counts.refused_inbound.count(refusal),
+            Direction::Outbound => self.counts.refused_outbound.count(refusal),
+        }
+        if let Some((_, remote)) = remote {
+            self.note(remote, Decision::Refused(direction, refusal));
         }
         self.send_away(id, refusal.reason());
     }
@@ -149,6 +168,10 @@ impl Node {
     pub(super) fn dismiss(&mut self, id: ConnectionId, reason: DisconnectReason) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if !core::mem::replace(&mut connection.told, true) {
+            let remote = connection.remote;
+            if let Some((_, remote)) = remote {
+                self.note(remote, Decision::SentAway(reason));
+            }
             self.command(id, Command::Disconnect(reason));
         }
     }
@@ -192,6 +215,18 @@ impl Node {
             }
         }
         let remote = connection.remote.map(|(_, remote)| remote);
+        if let Some(remote) = remote {
+            let direction = connection.direction;
+            self.note(
+                remote,
+                match connection.state {
+                    State::Admitted | State::Replaced => Decision::Ended(direction, error),
+                    State::Handshake | State::Hello | State::Leaving => {
+                        Decision::Failed(direction, error)
+                    }
+                },
+            );
+        }
         match self.dial.take(id).map(|attempt| attempt.kind) {
             Some(Kind::Requested(request)) => {
                 self.answer(request, Answer::Dialled(Err(DialError::Session(error))));

@@ -1,6 +1,6 @@
-//! What has gone wrong with a store.
+//! What a store has done, and what has gone wrong with it.
 
-use super::Skipped;
+use super::{Operation, Skipped};
 
 /// What has gone wrong since a store was opened. Nothing of it ends anything: a
 /// node does without what was lost.
@@ -16,4 +16,21 @@ pub struct StoreCounts {
     pub torn: u64,
     /// Damaged values that were passed over, in a database otherwise in order.
     pub skipped: Skipped,
+}
+
+/// What a store was given to do since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct StoreWork {
+    /// Operations that were taken, in the order of [`Operation::KINDS`].
+    pub taken: [u64; Operation::KINDS.len()],
+    /// How many of them have been done, or have failed.
+    pub done: u64,
+}
+
+impl StoreWork {
+    /// Operations that wait, or are being done.
+    pub fn waiting(&self) -> u64 {
+        self.taken.iter().sum::<u64>().saturating_sub(self.done)
+    }
 }

@@ -24,7 +24,7 @@ mod seeds;
 mod skipped;
 mod values;
 
-pub use counts::StoreCounts;
+pub use counts::{StoreCounts, StoreWork};
 pub use execute::execute;
 pub use key_value::{Change, Entry, KeyValue};
 pub use keys::{Field, Key, VERSION_KEY};

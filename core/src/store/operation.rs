@@ -73,6 +73,22 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The names of all kinds for metrics, the same in all versions.
+    pub const KINDS: [&'static str; 6] =
+        ["open", "seeds", "put_sequence", "put_contact", "put_times", "expire"];
+
+    /// The place of its kind among [`Operation::KINDS`].
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Open { .. } => 0,
+            Self::Seeds { .. } => 1,
+            Self::PutSequence { .. } => 2,
+            Self::PutContact(_) => 3,
+            Self::PutTimes { .. } => 4,
+            Self::Expire => 5,
+        }
+    }
+
     /// Whether it is answered by a reply of its own, and not by
     /// [`Reply::Written`].
     pub const fn is_query(&self) -> bool {

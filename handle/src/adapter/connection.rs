@@ -1,5 +1,6 @@
 //! A connection's side of the handles.
 
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -69,6 +70,11 @@ impl ConnectionEnd {
         self.tell(FromConnection::Session(self.id, report));
     }
 
+    /// Our end of the socket is here.
+    pub fn bound_to(&self, local: SocketAddr) {
+        self.control.set_local(local);
+    }
+
     /// How long the encryption handshake took.
     pub fn shook_hands(&self, took: Duration) {
         self.control.set_handshake(took);
@@ -105,19 +111,28 @@ impl ConnectionEnd {
     /// is no room: try again after [`ConnectionEnd::poll_work`] was ready.
     pub fn deliver(&self, message: Message) -> Result<(), Message> {
         let Some(peer) = &self.peer else { return Ok(()) };
-        let Some(queue) = peer.inbound.get(message.capability()) else { return Ok(()) };
+        let (index, size) = (message.capability(), message.payload().len());
+        let Some(queue) = peer.inbound.get(index) else { return Ok(()) };
         match queue.try_push(message) {
-            Ok(()) | Err(Refused::Closed) => Ok(()),
-            Err(Refused::Full(message)) => Err(message),
+            Ok(()) | Err(Refused::Closed) => {}
+            Err(Refused::Full(message)) => return Err(message),
         }
+        if let Some(tally) = peer.tallies.get(index) {
+            tally.received(size);
+        }
+        Ok(())
     }
 
     /// Hands over the last message, room or not: the connection ends, and what
     /// had been received before can still be read.
     pub fn deliver_last(&self, message: Message) {
-        let queue = self.peer.as_ref().and_then(|peer| peer.inbound.get(message.capability()));
-        if let Some(queue) = queue {
+        let Some(peer) = &self.peer else { return };
+        let (index, size) = (message.capability(), message.payload().len());
+        if let Some(queue) = peer.inbound.get(index) {
             queue.push_last(message);
+        }
+        if let Some(tally) = peer.tallies.get(index) {
+            tally.received(size);
         }
     }
 

@@ -10,17 +10,22 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_channel::{Receiver, Sender, TryRecvError};
 use devp2p_core::discv4::{self, RequestId};
-use devp2p_core::identity::Record;
+use devp2p_core::driver::DiscoverySnapshot;
+use devp2p_core::identity::{NodeId, Record};
 use devp2p_core::limits;
-use devp2p_core::node::{self, Command, ConnectionId, DialFailure, Ends, PeerInfo, Report};
-use devp2p_core::session::{self, Local, SessionError};
+use devp2p_core::node::{
+    self, Command, ConnectionId, DialFailure, Ends, Explanation, PeerInfo, Report, Snapshot,
+};
+use devp2p_core::session::{self, Counters, Local, SessionError};
 use event_listener::Event as WakeUp;
 
 use super::ConnectionEnd;
 use crate::control::Control;
 use crate::discovery::Discovery;
 use crate::events::{Events, events};
-use crate::node::{DialError, Event, Failure, Node, NodeSnapshot, Shared};
+use crate::node::{
+    ConnectionSnapshot, DialError, Event, Failure, Node, NodeSnapshot, Queues, Shared,
+};
 use crate::peer::{Facts, Inner, Peer};
 use crate::queue::Queue;
 
@@ -29,6 +34,7 @@ use crate::queue::Queue;
 pub(crate) enum Asked {
     Command { id: RequestId, command: Box<Command>, waiting: Waiting },
     Snapshot(Sender<NodeSnapshot>),
+    Explain(NodeId, Sender<Explanation>),
     Stop(Sender<()>),
 }
 
@@ -62,6 +68,8 @@ pub enum NodeRequest {
     Hold(bool),
     /// Say what the node looks like.
     Snapshot(Sender<NodeSnapshot>),
+    /// Say what it knows of a node and has decided about it.
+    Explain(NodeId, Sender<Explanation>),
     /// Stop, and say when it is done.
     Stop(Sender<()>),
     /// All handles are gone: stop.
@@ -107,6 +115,7 @@ pub fn node(
         live: BTreeMap::new(),
         connection,
         connections,
+        ended: Counters::default(),
     };
     (Node::new(shared, ask, give_up, happened_to_peers, discovery), end)
 }
@@ -129,6 +138,8 @@ pub struct NodeEnd {
     live: BTreeMap<ConnectionId, Live>,
     connection: Sender<FromConnection>,
     connections: Receiver<FromConnection>,
+    /// What connections had counted that have ended.
+    ended: Counters,
 }
 
 /// A connection as the node has it.
@@ -272,6 +283,24 @@ impl NodeEnd {
         }
     }
 
+    /// A connection has ended and had counted this, whether it was admitted or not.
+    pub fn count(&mut self, counters: &Counters) {
+        add(&mut self.ended, counters);
+    }
+
+    /// What an adapter answers who wants to see its node: with what the handles
+    /// know, and what they do not is left empty.
+    pub fn snapshot(&self, node: Snapshot, discovery: Option<DiscoverySnapshot>) -> NodeSnapshot {
+        let peers = self.live.iter().filter_map(|(id, live)| Some((*id, live.peer.as_ref()?)));
+        let connections: BTreeMap<_, _> = peers.map(|(id, peer)| (id, look(peer))).collect();
+        let mut wire = self.ended;
+        connections.values().for_each(|connection| add(&mut wire, &connection.counters));
+        let queues =
+            Queues { requests: self.asked.len(), events: self.events.len(), ..Queues::default() };
+        let capabilities = self.shared.traffic.read();
+        NodeSnapshot { node, discovery, connections, wire, capabilities, queues, store: None }
+    }
+
     /// Our record is this now.
     pub fn set_record(&self, record: Arc<Record>) {
         self.shared.set_record(record);
@@ -294,6 +323,7 @@ impl NodeEnd {
                 hello: info.hello.clone(),
                 shared: Arc::clone(&info.shared),
                 handshake: live.control.handshake(),
+                local: live.control.local(),
             },
             outbound: Queue::default(),
             inbound: (0..queues).map(|_| Queue::default()).collect(),
@@ -302,6 +332,11 @@ impl NodeEnd {
             round_trip: Mutex::default(),
             round_trips: WakeUp::new(),
             counters: Mutex::default(),
+            tallies: info
+                .shared
+                .iter()
+                .map(|shared| self.shared.traffic.of(&shared.capability))
+                .collect(),
         });
         live.control.admit(Arc::clone(&inner));
         live.peer = Some(Arc::clone(&inner));
@@ -388,9 +423,30 @@ impl NodeEnd {
                 NodeRequest::Command(id, *command)
             }
             First::Asked(Asked::Snapshot(answer)) => NodeRequest::Snapshot(answer),
+            First::Asked(Asked::Explain(id, answer)) => NodeRequest::Explain(id, answer),
             First::Asked(Asked::Stop(answer)) => NodeRequest::Stop(answer),
             First::Abandoned => NodeRequest::Abandoned,
         })
+    }
+}
+
+fn look(peer: &Inner) -> ConnectionSnapshot {
+    let (unread, unsent) = peer.waiting();
+    let (local, handshake) = (peer.facts.local, peer.facts.handshake);
+    ConnectionSnapshot { local, handshake, counters: peer.counters(), unread, unsent }
+}
+
+fn add(sum: &mut Counters, counters: &Counters) {
+    for (sum, count) in [
+        (&mut sum.bytes_received, counters.bytes_received),
+        (&mut sum.bytes_sent, counters.bytes_sent),
+        (&mut sum.messages_received, counters.messages_received),
+        (&mut sum.messages_sent, counters.messages_sent),
+        (&mut sum.pings_answered, counters.pings_answered),
+        (&mut sum.ignored, counters.ignored),
+        (&mut sum.misaddressed, counters.misaddressed),
+    ] {
+        *sum = sum.saturating_add(count);
     }
 }
 

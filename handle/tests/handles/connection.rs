@@ -196,3 +196,41 @@ fn a_full_queue_gives_the_payload_back() {
     }
     assert_eq!(channel.try_send(0, "more"), Err(SendError::Full("more".into())));
 }
+
+#[test]
+fn what_is_carried_is_counted_by_capability_and_by_connection_and_kept_when_it_ends() {
+    let (mut rig, mut end, peer) = admitted();
+    end.deliver(message(0)).unwrap();
+    let channel = peer.channel("echo").unwrap();
+    channel.try_send(1, b"answer".as_slice()).unwrap();
+    let mut counters = Counters::default();
+    (counters.bytes_received, counters.bytes_sent) = (1000, 100);
+    end.counted(counters);
+    let snapshot = rig.snapshot();
+    let [echo] = &snapshot.capabilities[..] else { panic!("{:?}", snapshot.capabilities) };
+    assert_eq!((echo.name.as_str(), echo.version), ("echo", 1));
+    assert_eq!((echo.messages_received, echo.bytes_received), (1, 7));
+    assert_eq!((echo.messages_sent, echo.bytes_sent), (1, 6));
+    let connection = snapshot.connections[&end.id()];
+    assert_eq!((connection.unread, connection.unsent, connection.counters), (1, 1, counters));
+    assert_eq!(snapshot.wire, counters);
+    (counters.bytes_received, counters.bytes_sent) = (1500, 150);
+    assert_eq!(end.next_command(), None);
+    end.closed(SessionError::Lost(Lost::Closed), counters);
+    rig.turn();
+    let snapshot = rig.snapshot();
+    assert_eq!((snapshot.wire, snapshot.connections.len()), (counters, 0));
+    assert_eq!(snapshot.capabilities[0].bytes_received, 7);
+}
+
+#[test]
+fn our_end_of_the_socket_is_known_to_who_asks() {
+    let mut rig = Rig::new(2);
+    let mut end = rig.accept(1);
+    end.bound_to(crate::rig::address(9));
+    rig.shake_hands(&mut end, 1);
+    rig.turn();
+    let Event::Connected(peer) = rig.event() else { panic!() };
+    assert_eq!(peer.local_address(), Some(crate::rig::address(9)));
+    assert_eq!(rig.snapshot().connections[&end.id()].local, peer.local_address());
+}

@@ -11,7 +11,7 @@ use devp2p_handle::{
 };
 use futures_lite::future::block_on;
 
-use crate::rig::{Rig, begin, done, ends, enode, next, record};
+use crate::rig::{Rig, admitted, begin, done, ends, enode, next, record};
 
 fn wants(source: usize) -> node::Event {
     node::Event::WantsCandidates(source)
@@ -204,4 +204,18 @@ fn what_the_node_says_of_itself_is_known_at_once() {
     assert_eq!(node.record().sequence(), 2);
     end.set_record(record(3));
     assert_eq!((node.record().sequence(), node.discovery().unwrap().record().sequence()), (3, 3));
+}
+
+#[test]
+fn a_node_explains_what_it_knows_of_another() {
+    let (mut rig, _end, peer) = admitted();
+    let node = rig.node.clone();
+    let mut explained = Box::pin(node.explain(peer.node_id()));
+    begin(&mut explained);
+    rig.turn();
+    let explained = done(explained).unwrap();
+    assert_eq!(explained.peer.map(|peer| peer.address), Some(peer.address()));
+    let labels: Vec<_> =
+        explained.story.entries.iter().map(|noted| noted.decision.label()).collect();
+    assert_eq!(labels, ["claimed", "proceeded", "admitted"]);
 }

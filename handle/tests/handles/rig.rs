@@ -128,13 +128,17 @@ impl Rig {
                 self.driver.report(now, id, Report::Closed { error, counters });
                 self.end.set_ends(self.driver.machine().counts().ends);
                 self.execute();
+                self.end.count(&counters);
                 self.end.forget(id, error);
             }
             NodeRequest::Session(id, report) => self.driver.report(now, id, report),
             NodeRequest::Hold(held) => self.driver.hold(now, held),
             NodeRequest::Snapshot(answer) => {
-                let snapshot = NodeSnapshot::new(self.driver.machine().snapshot(), None);
+                let snapshot = self.end.snapshot(self.driver.machine().snapshot(), None);
                 answer.try_send(snapshot).unwrap();
+            }
+            NodeRequest::Explain(id, answer) => {
+                answer.try_send(self.driver.machine().explain(&id)).unwrap();
             }
             NodeRequest::Stop(_) | NodeRequest::Abandoned => {
                 self.end.close();

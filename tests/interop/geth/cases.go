@@ -218,7 +218,8 @@ func cases(arguments []string) {
 			sets = append(sets, begun)
 		}
 	}
-	for _, one := range slices.Concat(trials(), nodeDatabaseTrials(), dataDirectoryTrials(), discoveryTrials(), societyTrials()) {
+	all := slices.Concat(trials(), nodeDatabaseTrials(), dataDirectoryTrials(), discoveryTrials(), societyTrials(), adminTrials())
+	for _, one := range all {
 		if pattern.MatchString(one.name) {
 			t, why := b.play(one)
 			report(one.name, t, why)

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 pub(super) use attempt::{Attempt, Kind, Means, Stage, Step};
 
 use super::peers::Peers;
-use super::{ConnectionId, DialFailure, DialRefusal, DialRefusals};
+use super::{ConnectionId, DialFailure, DialRefusal, DialRefusals, Limits};
 use crate::discv4::RequestId;
 use crate::entropy::Rng;
 use crate::identity::{Contact, NetRestrict, NodeAddress, NodeId};
@@ -39,6 +39,20 @@ pub(super) struct Surroundings<'a> {
     pub(super) discovery: bool,
 }
 
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(
+        now: Instant,
+        peers: &'a Peers,
+        limits: &Limits,
+        no_dial: bool,
+        net_restrict: Option<&'a NetRestrict>,
+        discovery: bool,
+    ) -> Self {
+        let (max_dialled, max_pending) = (limits.max_dialled(no_dial), limits.max_pending());
+        Self { now, peers, max_dialled, max_pending, net_restrict, discovery }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct DialScheduler {
     own: NodeId,
@@ -54,6 +68,8 @@ pub(super) struct DialScheduler {
     history: History,
     candidates: Candidates,
     pub(super) refusals: DialRefusals,
+    /// The same by node, until they are taken: no more than one call has looked at.
+    refused: Vec<(NodeId, DialRefusal)>,
     rng: Rng,
 }
 
@@ -69,6 +85,7 @@ impl DialScheduler {
             history: History::default(),
             candidates: Candidates::new(sources),
             refusals: DialRefusals::default(),
+            refused: Vec::new(),
             rng,
         }
     }
@@ -124,10 +141,34 @@ impl DialScheduler {
             // A source that knows no address is of no use; only static nodes are resolved.
             match self.check(&contact, around) {
                 Ok(()) if contact.tcp_endpoint().is_some() => return Some(contact),
-                Ok(()) => self.refusals.count(DialRefusal::NoPort),
-                Err(refusal) => self.refusals.count(refusal),
+                Ok(()) => self.refuse(contact.id(), DialRefusal::NoPort),
+                Err(refusal) => self.refuse(contact.id(), refusal),
             }
         }
+    }
+
+    fn refuse(&mut self, id: &NodeId, refusal: DialRefusal) {
+        self.refusals.count(refusal);
+        self.refused.push((*id, refusal));
+    }
+
+    /// Who was refused since they were taken last.
+    pub(super) fn take_refused(&mut self) -> Vec<(NodeId, DialRefusal)> {
+        core::mem::take(&mut self.refused)
+    }
+
+    /// Why this node would not be dialled if its turn came now.
+    pub(super) fn verdict(
+        &self,
+        contact: &Contact,
+        around: &Surroundings<'_>,
+    ) -> Result<(), DialRefusal> {
+        self.check(contact, around)
+    }
+
+    /// Where a static node is, as we were told.
+    pub(super) fn static_contact(&self, id: &NodeId) -> Option<&Contact> {
+        self.statics.get(id).map(|node| &node.given)
     }
 
     /// The next source to ask for nodes: there are slots and nothing to fill them.
@@ -245,7 +286,7 @@ impl DialScheduler {
         let added = self.statics.insert(address);
         // Later it is the rule that it is not dialled: it is a peer.
         if is_new && let Err(refusal) = self.check(&address.contact(), around) {
-            self.refusals.count(refusal);
+            self.refuse(&address.node_id(), refusal);
         }
         self.reconsider(&address.node_id(), around);
         added

@@ -7,6 +7,7 @@ mod dials;
 mod geth_dials;
 mod harness;
 mod incoming;
+mod journal;
 mod life;
 mod properties;
 mod requests;

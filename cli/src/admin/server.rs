@@ -1,0 +1,168 @@
+//! The admin socket: who may open it, how many at a time, and how long anything
+//! may take.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_io::Async;
+use devp2p_smol::core::limits;
+use futures_lite::AsyncWriteExt as _;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::framing::{Framing, FramingError};
+use super::methods::Api;
+use super::rpc::{self, Reply};
+use crate::door::reading::{Read, drain, read_until};
+use crate::door::{Seats, not_accepted, within};
+use crate::runtime::Runtime;
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: i32 = 16;
+
+/// A socket in the file system, which goes with it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    path: PathBuf,
+    listener: Option<UnixListener>,
+}
+
+impl Door {
+    /// Makes the socket, mode 0600. One that nobody listens at any more is
+    /// replaced; anything else that is there is left alone, and an error.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        remove_stale(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        let mut door = Self { path: path.to_owned(), listener: None };
+        // Nobody can connect before it listens, and by then only we may.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        socket.listen(BACKLOG)?;
+        let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
+        door.listener = Some(listener);
+        Ok(door)
+    }
+
+    /// Serves clients in a task beside all others.
+    pub(crate) fn serve(&mut self, api: Api, runtime: &Runtime) -> io::Result<()> {
+        let Some(listener) = self.listener.take() else { return Ok(()) };
+        let listener = Async::new(listener)?;
+        runtime.spawn(accept(listener, Arc::new(api), runtime.clone()));
+        Ok(())
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Whoever starts next would find it stale.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.file_type().is_socket(),
+    };
+    if !is_socket {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "there is a file that is no socket",
+        ));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
+    }
+}
+
+async fn accept(listener: Async<UnixListener>, api: Arc<Api>, runtime: Runtime) {
+    let seats = Seats::new(limits::ADMIN_CLIENTS);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                not_accepted(&error).await;
+                continue;
+            }
+        };
+        let Some(seat) = seats.take() else {
+            // Whether it gets through does not matter: nobody waits for it.
+            let _ = stream.get_ref().write_all(rpc::crowded().as_bytes());
+            continue;
+        };
+        let api = Arc::clone(&api);
+        runtime.spawn(async move {
+            if let Err(error) = attend(&stream, &api).await {
+                tracing::debug!(%error, "an admin client is gone");
+            }
+            drop(seat);
+        });
+    }
+}
+
+/// One client, to its end.
+async fn attend(stream: &Async<UnixStream>, api: &Api) -> io::Result<()> {
+    let mut framing = Framing::new(limits::ADMIN_REQUEST);
+    loop {
+        let reply = match next(stream, &mut framing).await? {
+            Next::Request(request) => rpc::reply(&request, api).await,
+            Next::Unreadable(error) => rpc::unreadable(error),
+            Next::Late => rpc::late(),
+            Next::Gone => return Ok(()),
+        };
+        match reply {
+            Reply::Silence => {}
+            Reply::Line(line) => write(stream, &line).await?,
+            Reply::Last(line) => {
+                write(stream, &line).await?;
+                let _ = stream.get_ref().shutdown(std::net::Shutdown::Write);
+                drain(stream, limits::ADMIN_REQUEST, limits::ACCEPT_RETRY).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+enum Next {
+    Request(Vec<u8>),
+    Unreadable(FramingError),
+    /// It has begun and does not end.
+    Late,
+    /// The client has left, or has not said anything for so long that others may
+    /// have its place.
+    Gone,
+}
+
+async fn next(stream: &Async<UnixStream>, framing: &mut Framing) -> io::Result<Next> {
+    let idle = Instant::now() + limits::ADMIN_IDLE_TIMEOUT;
+    let mut begun = None;
+    loop {
+        match framing.next() {
+            Ok(Some(request)) => return Ok(Next::Request(request)),
+            Ok(None) => {}
+            Err(error) => return Ok(Next::Unreadable(error)),
+        }
+        let has_begun = framing.has_begun();
+        let until = if has_begun {
+            *begun.get_or_insert_with(|| Instant::now() + limits::ADMIN_REQUEST_TIMEOUT)
+        } else {
+            idle
+        };
+        match read_until(stream, until).await? {
+            Read::Some(bytes) => framing.push(&bytes),
+            Read::Late if has_begun => return Ok(Next::Late),
+            Read::Late | Read::End => return Ok(Next::Gone),
+        }
+    }
+}
+
+async fn write(mut stream: &Async<UnixStream>, line: &str) -> io::Result<()> {
+    let written = within(limits::ADMIN_ANSWER_TIMEOUT, stream.write_all(line.as_bytes())).await;
+    written.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+}

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use devp2p_core::entropy::Seed;
+use devp2p_core::nat::Nat;
 use devp2p_core::node::{self, ConfigError};
 
 use crate::Verifiers;
@@ -21,6 +22,7 @@ pub struct Config {
     pub(crate) discovery: Option<SocketAddr>,
     pub(crate) verifiers: usize,
     pub(crate) node_database: Option<PathBuf>,
+    pub(crate) nat: Nat,
 }
 
 impl Config {
@@ -31,7 +33,15 @@ impl Config {
     /// nothing of connections that have ended.
     pub fn new(node: node::Config, seed: Seed) -> Self {
         let verifiers = Verifiers::default_threads();
-        Self { node, seed, listen: None, discovery: None, verifiers, node_database: None }
+        Self {
+            node,
+            seed,
+            listen: None,
+            discovery: None,
+            verifiers,
+            node_database: None,
+            nat: Nat::None,
+        }
     }
 
     /// Listens for TCP at this address; port 0 lets the system choose. geth
@@ -76,6 +86,17 @@ impl Config {
     #[must_use]
     pub fn node_database(mut self, directory: impl Into<PathBuf>) -> Self {
         self.node_database = Some(directory.into());
+        self
+    }
+
+    /// How it becomes reachable from outside; by default it sees to nothing. A
+    /// gateway is asked by a thread of its own, which holds up neither start nor
+    /// stop, and never for a socket that is bound to loopback. UPnP is there with
+    /// the feature `upnp`. How it stands is in the
+    /// [snapshot](devp2p_core::node::Snapshot::gateway). geth `NAT`.
+    #[must_use]
+    pub fn nat(mut self, nat: Nat) -> Self {
+        self.nat = nat;
         self
     }
 }

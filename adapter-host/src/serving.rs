@@ -28,8 +28,10 @@ use devp2p_core::discv4::{DropReason, Unverified, Verified, verify};
 use devp2p_core::driver::SocketFailure;
 use devp2p_core::driver::node::{Event, Node as Driver};
 use devp2p_core::entropy::Seed;
-use devp2p_core::identity::HostName;
+use devp2p_core::identity::{HostName, LocalEndpoints};
 use devp2p_core::limits;
+use devp2p_core::nat::Nat;
+use devp2p_core::nat::stun::Query;
 use devp2p_core::node::{self, ConnectionId, DialFailure, Report};
 use devp2p_core::session::Local;
 use devp2p_core::store::{Operation, OperationId, Reply};
@@ -39,6 +41,7 @@ use devp2p_handle::{Node, NodeSnapshot};
 use futures_lite::future::{or, pending};
 
 use crate::connection::Connection;
+use crate::nat::{Gateway, Told};
 use crate::store::Store;
 use crate::udp::{self, Buffer, Datagrams, Moved};
 use crate::{Clock, Config, StartError, Verifiers, look_up, tcp};
@@ -94,6 +97,9 @@ pub struct Serving {
     looking: usize,
     named: Receiver<Named>,
     name: Sender<Named>,
+    gateway: Gateway,
+    /// For STUN, if it comes to that.
+    stun: Seed,
     dials: VecDeque<Dial>,
     accepted: Option<(ConnectionId, Seed)>,
     stop: Option<Option<Sender<()>>>,
@@ -164,7 +170,8 @@ impl Serving {
     /// long as the disk takes. What [`Node::record`] says then will not be taken
     /// back.
     pub fn start(config: Config) -> Result<(Node, Self, Sockets), StartError> {
-        let Config { mut node, seed, listen, discovery, verifiers, node_database } = config;
+        let Config { mut node, seed, listen, discovery, verifiers, node_database, nat } = config;
+        announce(&nat, &mut node.endpoints);
         let (sockets, tcp, udp) = bind(listen, discovery, node.discovery)?;
         let threads = if udp.is_some() { verifiers } else { 0 };
         let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
@@ -190,6 +197,7 @@ impl Serving {
         let (local, record) = (Arc::clone(machine.local()), Arc::clone(machine.local_record()));
         let (node, end) = adapter::node(Arc::clone(&local), record, tcp, udp);
         let (name, named) = async_channel::bounded(limits::NAME_LOOK_UPS);
+        let gateway = Gateway::start(&nat, tcp, udp);
         let mut serving = Self {
             driver,
             end,
@@ -207,6 +215,9 @@ impl Serving {
             looking: 0,
             named,
             name,
+            // Without a thread for it nobody is asked; the node can do without.
+            gateway: gateway.unwrap_or_else(|error| Gateway::none(&error)),
+            stun: seed.derive("stun", 0),
             dials: VecDeque::new(),
             accepted: None,
             stop: None,
@@ -251,6 +262,10 @@ impl Serving {
         }
         while let Ok(named) = self.named.try_recv() {
             self.named(named);
+            moved = true;
+        }
+        while let Ok(told) = self.gateway.told.try_recv() {
+            self.told(told);
             moved = true;
         }
         if let Some(udp) = udp {
@@ -308,7 +323,8 @@ impl Serving {
     pub fn deadline(&self) -> Option<Wall> {
         let due = self.driver.poll_timeout().map(|deadline| deadline.at);
         let due = due.into_iter().chain(self.deaf_until).chain(self.closed_until).min();
-        due.and_then(|due| self.clock.instant(due))
+        let due = due.and_then(|due| self.clock.instant(due));
+        due.into_iter().chain(self.gateway.deadline()).min()
     }
 
     /// Waits for application, sessions, threads, and does what the first of them
@@ -319,6 +335,7 @@ impl Serving {
             Checked(Checked),
             Replied(Reply),
             Named(Named),
+            Told(Told),
         }
         async fn from<T>(channel: &Receiver<T>) -> T {
             match channel.recv().await {
@@ -326,16 +343,18 @@ impl Serving {
                 Err(_) => pending().await,
             }
         }
-        let Self { end, checked, replies, named, .. } = self;
+        let Self { end, checked, replies, named, gateway, .. } = self;
         let requested = async { Next::Requested(end.next().await) };
         let checked = async { Next::Checked(from(checked).await) };
         let replied = async { Next::Replied(from(replies).await) };
         let named = async { Next::Named(from(named).await) };
-        match or(requested, or(checked, or(replied, named))).await {
+        let told = async { Next::Told(from(&gateway.told).await) };
+        match or(requested, or(checked, or(replied, or(named, told)))).await {
             Next::Requested(request) => self.requested(request),
             Next::Checked(checked) => self.checked(checked),
             Next::Replied(reply) => self.stored(reply),
             Next::Named(named) => self.named(named),
+            Next::Told(told) => self.told(told),
         }
     }
 
@@ -386,7 +405,7 @@ impl Serving {
     }
 
     fn is_over(&self) -> bool {
-        self.driver.is_stopped() && self.end.live() == 0
+        self.driver.is_stopped() && self.end.live() == 0 && self.gateway.is_over()
     }
 
     fn on_time(&mut self) -> bool {
@@ -454,7 +473,20 @@ impl Serving {
     fn begin_stop(&mut self, answer: Option<Sender<()>>) {
         self.stop = Some(answer);
         self.end.close();
+        self.gateway.stop();
         self.driver.stop(self.now());
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Status(status) => self.driver.gateway(self.now(), status),
+            Told::Servers(servers) => {
+                let query = Query::new(servers, self.stun.secrets());
+                self.driver.start_stun(self.now(), query);
+            }
+            Told::Ended => self.gateway.ended(),
+        }
+        self.execute();
     }
 
     fn checked(&mut self, checked: Checked) {
@@ -618,6 +650,16 @@ fn log(event: &node::Event) {
             tracing::debug!(%contact, %failure, "cannot dial");
         }
         node::Event::WantsCandidates(_) | node::Event::Discovery(_) | _ => {}
+    }
+}
+
+/// An address that the operator knows is ours from the start. geth `ExtIP`.
+fn announce(nat: &Nat, endpoints: &mut LocalEndpoints) {
+    if let Nat::ExtIp(ip) = nat {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => endpoints.static_ip4 = Some(ip),
+            IpAddr::V6(ip) => endpoints.static_ip6 = Some(ip),
+        }
     }
 }
 

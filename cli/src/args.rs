@@ -19,7 +19,7 @@ use tracing_subscriber::filter::Targets;
 pub(crate) use admin::{Admin, Asked};
 pub(crate) use db::{Database, Db};
 pub(crate) use devnet::{Devnet, RuntimeName};
-pub(crate) use discv4::{AskNode, Crawl, Discover, Discv4, External};
+pub(crate) use discv4::{AskNode, Bootnode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
 pub(crate) use run::Run;

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod kademlia;
 pub mod limits;
 pub mod machine;
+pub mod nat;
 pub mod node;
 pub mod p2p;
 mod rlp;

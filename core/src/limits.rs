@@ -619,3 +619,65 @@ pub const METRICS_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For a client to take the answer. Ours: as long as Prometheus waits for it.
 pub const METRICS_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+// The gateway, where there is address translation.
+
+/// For how long a mapping is asked for, and believed at most. geth
+/// `portMapDuration`; it is renewed when half of it has passed, as RFC 6886 and
+/// RFC 6887 have it.
+pub const NAT_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Between two renewals of a mapping, at least, whatever the gateway says of its
+/// life. Ours: what it forgets sooner is no use.
+pub const NAT_RENEW_MIN: Duration = Duration::from_secs(15);
+
+/// Between two questions to the gateway: its address, and whether it has
+/// restarted. geth `extipRetryInterval` is 2 min. Ours: nobody reaches us from
+/// its restart to the next question.
+pub const NAT_CHECK: Duration = Duration::from_secs(30);
+
+/// After the first failure in a row, before the gateway is asked again; doubled
+/// with each. Ours.
+pub const NAT_RETRY_MIN: Duration = Duration::from_secs(15);
+
+/// At most. geth `portMapRetryInterval`.
+pub const NAT_RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Times that a packet is sent to the gateway before it is held to be silent.
+/// RFC 6886 says 9, for a minute in all; ours: a gateway is one hop away.
+pub const NAT_TRIES: u32 = 3;
+
+/// For an answer to the first of them; doubled with each. RFC 6886, section 3.1.
+pub const NAT_REPLY_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Datagrams from the gateway that one request looks at. Ours: who sends more is
+/// not answering it.
+pub const NAT_DATAGRAMS: u32 = 16;
+
+/// For UPnP devices to answer a search. geth `soapRequestTimeout`: 3 s.
+pub const UPNP_SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// For a whole conversation with a UPnP device, the search included. Ours.
+pub const UPNP_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// For the gateway to give its mappings back, when a node stops. Ours: it is one
+/// hop away, and connections take longer to end ([`DISCONNECT_LINGER`]).
+pub const NAT_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Statuses of the gateway that wait for the node's loop. Ours.
+pub const NAT_STATUSES: usize = 16;
+
+/// For an answer of a STUN server to the first request; doubled with each. RFC
+/// 8489, section 6.2.1: "SHOULD be greater than 500 ms".
+pub const STUN_REPLY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Requests to one STUN server before another is asked. RFC 8489 says 7, for half
+/// a minute; ours: there are others.
+pub const STUN_TRIES: u32 = 3;
+
+/// Between two questions to STUN servers. geth `extipRetryInterval`.
+pub const STUN_INTERVAL: Duration = Duration::from_secs(2 * 60);
+
+/// STUN servers that are asked, one after another, before the next interval.
+/// geth `requestLimit`.
+pub const STUN_SERVERS: usize = 3;

@@ -42,6 +42,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     chunks(&mut seeds);
     pairs(&mut seeds);
     nodes(&mut seeds);
+    gateways(&mut seeds);
     seeds
 }
 
@@ -841,4 +842,39 @@ fn nodes(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
     let brought = Life::new(0x20, 5, 0, &[]).command(8, &[0, 3, 1, 0, 2, 0, 0, 0]);
     write(brought.clone().connect().connect().settle().command(8, &[1, 1, 3, 0]));
     write(brought.command(6, &[1, 1, 1]).seconds(40).stop());
+}
+
+/// Answers of gateways and of STUN servers.
+fn gateways(seeds: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut writer = Writer { seeds, target: "gateway" };
+    let address = [0, 128, 0, 0, 0, 0, 14, 16, 11, 22, 33, 44];
+    let mapping = [0, 130, 0, 0, 0, 0, 14, 16, 0x76, 0x5f, 0x9c, 0x40, 0, 0, 2, 88];
+    for bytes in [&address[..], &mapping, &mapping[..11], &[0, 130, 0, 2, 0, 0, 0, 1]] {
+        writer.write(Input::new(&[0]).raw(bytes));
+    }
+    // PCP: as it is, refused, another nonce, cut.
+    for change in [[0, 0, 0], [3, 2, 0], [24, 1, 0], [0, 0, 4]] {
+        writer.write(Input::new(&[2]).raw(&change));
+    }
+    writer.write(Input::new(&[1]).raw(&[2, 128, 0, 4, 0, 0, 0, 0, 0, 0, 14, 16]).raw(&[0; 12]));
+    // A gateway that is there, grants both ports, and has restarted by the next question.
+    let asked = [0, 7, 2, 44, 1, 100, 0];
+    let granted = [0, 7, 0x5f, 0x76, 0, 200, 1, 100, 0];
+    let mut honest = Input::new(&[3, 2, 0, 0, 9]).raw(&asked).raw(&granted).raw(&granted);
+    writer.write(honest.clone());
+    honest = honest.raw(&[0]).raw(&[0, 7, 2, 44, 1, 3, 0]).raw(&granted).raw(&granted);
+    writer.write(honest);
+    // One that refuses, by all methods.
+    writer.write(Input::new(&[3, 0, 0, 0, 9]).raw(&[0, 7, 0, 0, 0, 1, 2, 0, 1, 2].repeat(3)));
+
+    let mut writer = Writer { seeds, target: "stun" };
+    let masked = [0, 0x20, 0, 8, 0, 1, 0xbc, 0x7d, 0x6c, 0x1e, 0x85, 0x46];
+    let plain = [0, 1, 0, 8, 0, 1, 0x9d, 0x6f, 77, 12, 33, 4];
+    let ip6 = [&[0, 0x20, 0, 20, 0, 2, 0xa1, 0x47][..], &[7; 16]].concat();
+    for attributes in [&masked[..], &plain, &ip6, &masked[..8]] {
+        writer.write(Input::new(&[1, 0]).raw(attributes));
+        writer.write(Input::new(&[2, 3, 0, 3]).bytes(attributes).raw(&[0, 0, 0]));
+    }
+    writer.write(Input::new(&[1, 1, 0, 9, 0, 4, 0, 0, 4, 20]));
+    writer.write(Input::new(&[0]).raw(b"a packet of discovery, which is none of ours"));
 }

@@ -32,6 +32,7 @@ pub mod disconnect;
 pub mod discovery;
 pub mod enode;
 pub mod frames;
+pub mod gateway;
 pub mod hello;
 pub mod node;
 pub mod packet;
@@ -41,12 +42,13 @@ pub mod session_chunks;
 pub mod session_dial;
 pub mod session_pair;
 pub mod snappy;
+pub mod stun;
 
 /// Runs one input of one target.
 pub type Run = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Run); 17] = [
+pub const TARGETS: [(&str, Run); 19] = [
     ("ack", ack::run),
     ("auth", auth::run),
     ("database_value", database_value::run),
@@ -55,6 +57,7 @@ pub const TARGETS: [(&str, Run); 17] = [
     ("discovery", discovery::run),
     ("enode", enode::run),
     ("frames", frames::run),
+    ("gateway", gateway::run),
     ("hello", hello::run),
     ("node", node::run),
     ("packet", packet::run),
@@ -64,4 +67,5 @@ pub const TARGETS: [(&str, Run); 17] = [
     ("session_dial", session_dial::run),
     ("session_pair", session_pair::run),
     ("snappy", snappy::run),
+    ("stun", stun::run),
 ];

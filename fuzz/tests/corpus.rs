@@ -56,6 +56,7 @@ replay!(
     discovery,
     enode,
     frames,
+    gateway,
     hello,
     node,
     packet,
@@ -64,7 +65,8 @@ replay!(
     session_chunks,
     session_dial,
     session_pair,
-    snappy
+    snappy,
+    stun
 );
 
 #[test]

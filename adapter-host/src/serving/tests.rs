@@ -507,3 +507,42 @@ fn what_the_store_has_no_room_for_fails_and_a_stop_comes_to_its_end() {
     // Its thread has ended: the database is free.
     remembering(place.path());
 }
+
+#[test]
+fn an_address_that_the_operator_knows_is_in_the_record_from_the_start() {
+    let nat = "extip:11.22.33.44".parse().unwrap();
+    let (node, _, _) = start(config(1).listen(LOCALHOST).nat(nat));
+    assert_eq!(node.record().endpoint().ip, Some([11, 22, 33, 44].into()));
+}
+
+#[test]
+fn a_gateway_that_is_not_there_holds_up_neither_start_nor_stop() {
+    let anywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let begun = Wall::now();
+    let mut config = config(1).listen(anywhere).nat("pmp:127.0.0.1".parse().unwrap());
+    config.node.discovery = false;
+    let (node, mut serving, _sockets) = start(config);
+    assert!(!serving.gateway.told.is_closed(), "it is asked");
+    let mut stop = pin!(node.stop());
+    begin(stop.as_mut());
+    while turn(&mut serving) != Step::Stop {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // Nothing is mapped, so there is nothing to wait for.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_the_gateway_says_is_in_the_record_and_the_snapshot() {
+    let (node, mut serving) = dialling();
+    let external = devp2p_core::nat::External {
+        ip: Some([11, 22, 33, 44].into()),
+        tcp: None,
+        udp: Some(40303),
+    };
+    let status = devp2p_core::nat::Status { external, ..Default::default() };
+    serving.told(Told::Status(status));
+    let endpoint = node.record().endpoint();
+    assert_eq!((endpoint.ip, endpoint.udp), (external.ip, 40303));
+    assert_eq!(serving.driver.machine().snapshot().gateway, status);
+}

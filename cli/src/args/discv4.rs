@@ -8,6 +8,7 @@ use core::str::FromStr;
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Subcommand};
+use devp2p_smol::host::Nat;
 use jiff::SignedDuration;
 
 use super::duration;
@@ -26,7 +27,7 @@ pub(crate) enum Discv4 {
     ///
     /// It runs until SIGINT or SIGTERM, also when nobody reads any more what it
     /// prints.
-    Listen(Discover),
+    Listen(Bootnode),
 }
 
 impl Discv4 {
@@ -36,7 +37,7 @@ impl Discv4 {
             | Self::Requestenr(AskNode { discover, .. })
             | Self::Resolve(AskNode { discover, .. })
             | Self::Crawl(Crawl { discover, .. })
-            | Self::Listen(discover) => discover.json,
+            | Self::Listen(Bootnode { discover, .. }) => discover.json,
         }
     }
 }
@@ -99,6 +100,17 @@ pub(crate) struct Crawl {
     /// it only in the end
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration)]
     pub(crate) save_every: SignedDuration,
+    #[command(flatten)]
+    pub(crate) discover: Discover,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct Bootnode {
+    /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
+    /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
+    /// [default: any, or none with --extaddr]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) nat: Option<Nat>,
     #[command(flatten)]
     pub(crate) discover: Discover,
 }

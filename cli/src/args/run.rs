@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args as Arguments;
 use devp2p_smol::core::identity::Subnet;
+use devp2p_smol::host::Nat;
 
 use super::{Network, RuntimeName};
 
@@ -30,6 +31,11 @@ pub(crate) struct Run {
     /// Address to listen at [default: every address]
     #[arg(long, value_name = "IP")]
     pub(crate) addr: Option<IpAddr>,
+    /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
+    /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
+    /// [default: any]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) nat: Option<Nat>,
     /// Public network whose bootnodes to begin with, where none are named
     /// [default: mainnet]
     #[arg(long, value_enum, value_name = "NETWORK", group = "public")]

@@ -5,20 +5,25 @@ use std::io;
 use std::sync::Arc;
 
 use devp2p_smol::core::identity::Record;
+use devp2p_smol::host::Nat;
 use devp2p_smol::{Discovery, DiscoveryEvent, Executor};
 use futures_lite::future::{or, zip};
 
 use super::{node, tidings};
-use crate::args::Discover;
+use crate::args::Bootnode;
 use crate::failure::{Failure, system};
 use crate::writer::{Lines, Written};
 use crate::{signals, workers};
 
-pub(super) fn run(arguments: &Discover) -> Result<(), Failure> {
+pub(super) fn run(listen: &Bootnode) -> Result<(), Failure> {
+    let arguments = &listen.discover;
+    // Who announces an address has seen to it.
+    let announced = arguments.extaddr.as_ref().map(|_| Nat::None);
+    let nat = listen.nat.clone().or(announced).unwrap_or(Nat::Any);
     let bootnodes = node::bootnodes(arguments.bootnodes.as_deref())?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
-    let discovery = super::start(arguments, bootnodes, &executor)?;
+    let discovery = super::start(arguments, bootnodes, &nat, &executor)?;
     let (lines, written) = Lines::start().map_err(system("output thread"))?;
     let record = discovery.record();
     let host = Host { discovery, record, lines, json: arguments.json };

@@ -14,6 +14,7 @@ use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::SeedChain;
 use devp2p_smol::core::identity::{LocalEndpoints, NodeAddress};
 use devp2p_smol::core::node::Config as NodeConfig;
+use devp2p_smol::host::Nat;
 use devp2p_smol::{Config, Discovery, Executor, StartError, discover, host};
 use futures_lite::future::or;
 
@@ -48,6 +49,7 @@ const EVERYWHERE_IP4: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIF
 fn start(
     arguments: &Discover,
     bootnodes: Vec<NodeAddress>,
+    nat: &Nat,
     executor: &Arc<Executor<'static>>,
 ) -> Result<Discovery, Failure> {
     let mut seeds = SeedChain::new(host::seed()?);
@@ -56,7 +58,8 @@ fn start(
     config.bootstrap_nodes = bootnodes.iter().map(NodeAddress::contact).collect();
     config.endpoints = arguments.extaddr.as_ref().map(announced).unwrap_or_default();
     let start = |address: SocketAddr| {
-        let mut config = Config::new(config.clone(), seed.clone()).discovery(address);
+        let config = Config::new(config.clone(), seed.clone()).discovery(address);
+        let mut config = config.nat(nat.clone());
         if let Some(directory) = &arguments.nodedb {
             config = config.node_database(directory);
         }
@@ -102,7 +105,7 @@ fn with_discovery(
     let bootnodes = bootnodes(arguments.bootnodes.as_deref())?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
-    let discovery = start(arguments, bootnodes, &executor)?;
+    let discovery = start(arguments, bootnodes, &Nat::None, &executor)?;
     async_io::block_on(executor.run(async {
         let interrupted = async {
             match signals.recv().await {

@@ -22,6 +22,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use devp2p_smol::core::identity::{NodeAddress, Subnet, SubnetError};
+use devp2p_smol::core::nat::{Nat, NatError};
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -89,6 +90,7 @@ const P2P: Names = Names {
         "ListenAddr",
         "MaxPeers",
         "MaxPendingPeers",
+        "NAT",
         "NetRestrict",
         "NoDial",
         "NoDiscovery",
@@ -96,7 +98,7 @@ const P2P: Names = Names {
         "StaticNodes",
         "TrustedNodes",
     ],
-    theirs: &["BootstrapNodesV5", "DiscoveryV5", "EnableMsgEvents", "NAT"],
+    theirs: &["BootstrapNodesV5", "DiscoveryV5", "EnableMsgEvents"],
 };
 
 /// What the file says; nothing of what it leaves out.
@@ -133,6 +135,8 @@ pub(super) struct P2p {
     pub(super) listen_addr: Option<Listen>,
     pub(super) disc_addr: Option<Listen>,
     pub(super) no_dial: bool,
+    #[serde(rename = "NAT")]
+    pub(super) nat: Option<Gateway>,
 }
 
 /// A node as it is written: an enode URL or a record.
@@ -145,6 +149,19 @@ impl TryFrom<String> for Named {
 
     fn try_from(text: String) -> Result<Self, String> {
         discv4::parse(text.trim()).map(Self).map_err(|error| wrong(&text, &error))
+    }
+}
+
+/// How to become reachable, as `--nat` has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Gateway(pub(super) Nat);
+
+impl TryFrom<String> for Gateway {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.trim().parse().map(Self).map_err(|error: NatError| wrong(&text, &error))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{NetRestrict, NodeAddress, NodeId, Subnet};
+use devp2p_smol::core::nat::Nat;
 use devp2p_smol::core::node;
 use devp2p_smol::{Config, Limits, Node, StartError};
 
@@ -33,6 +34,7 @@ pub(super) struct Settings {
     discovery: bool,
     no_dial: bool,
     echo: bool,
+    nat: Nat,
     listen: Option<At>,
     discovery_at: Option<At>,
 }
@@ -57,6 +59,7 @@ impl Settings {
         let discovery = v4 && !arguments.nodiscover && !p2p.no_discovery;
         let bootnodes =
             if discovery { bootnodes(arguments, p2p.bootstrap_nodes)? } else { Vec::new() };
+        let nat = arguments.nat.clone().or_else(|| p2p.nat.map(|gateway| gateway.0));
         let net_restrict = match &arguments.netrestrict[..] {
             [] => p2p.net_restrict.map(|networks| networks.iter().map(|one| one.0).collect()),
             networks => Some(networks.to_vec()),
@@ -72,6 +75,7 @@ impl Settings {
             discovery,
             no_dial: p2p.no_dial,
             echo: arguments.echo,
+            nat: nat.unwrap_or(Nat::Any),
             listen,
             discovery_at,
         })
@@ -105,7 +109,8 @@ impl Settings {
     ) -> Result<Node, Failure> {
         let database = self.node_database.clone().or(kept);
         let at = |every: IpAddr| {
-            let mut config = Config::new(config.clone(), seed.clone());
+            let config = Config::new(config.clone(), seed.clone());
+            let mut config = config.nat(self.nat.clone());
             if let Some(listen) = self.listen {
                 config = config.listen(listen.on(every));
             }

@@ -205,6 +205,8 @@ fn wrong_usage_is_told_apart() {
         &["rlpx", "echo", "enode://00", "--count", "0", "--size", "1"],
         &["rlpx", "listen", "--addr", "nowhere"],
         &["key", "to-id", "file", "--verbosity", "6"],
+        &["run", "--nat", "upmp"],
+        &["discv4", "listen", "--nat", "extip"],
     ] {
         assert_eq!(run(arguments).status, 2, "{arguments:?}");
     }

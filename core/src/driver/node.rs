@@ -16,6 +16,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 use super::datagrams::{Datagrams, Outbox, SocketFailure, unmapped};
 use crate::crypto::PublicKey;
@@ -24,6 +25,7 @@ use crate::entropy::Seed;
 use crate::identity::{Contact, HostName, LocalEndpoints, Record};
 use crate::kademlia::Bucket;
 use crate::machine::Machine;
+use crate::nat::{self, stun};
 use crate::node::{
     self, Answer, Command, Config, ConfigError, ConnectionId, DialFailure, IncomingRefusal, Input,
     Output, Report, TableEntry,
@@ -139,6 +141,8 @@ pub struct Node<N = node::Node> {
     /// Operations for which the store had no room; the machine is told when it
     /// is drained. No more than one drain has put out.
     refused: VecDeque<(Now, OperationId)>,
+    /// Shares the UDP socket.
+    stun: Option<stun::Query>,
     stopped: bool,
 }
 
@@ -185,7 +189,7 @@ impl<N: Driven> Node<N> {
     /// Takes a machine as it was made, and a UDP socket of one family.
     pub fn new(machine: N, is_ipv6: bool) -> Self {
         let outbox = Outbox::new(is_ipv6);
-        Self { machine, outbox, refused: VecDeque::new(), stopped: false }
+        Self { machine, outbox, refused: VecDeque::new(), stun: None, stopped: false }
     }
 
     /// A TCP connection was accepted; the next [`Event::Accept`] or
@@ -223,7 +227,34 @@ impl<N: Driven> Node<N> {
     /// A datagram, or its first [`limits::DATAGRAM`](crate::limits::DATAGRAM) + 1 bytes.
     pub fn datagram(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
         self.outbox.received();
-        self.machine.handle(now, Input::Datagram { source: unmapped(source), bytes });
+        let source = unmapped(source);
+        let is_stun = |stun: &mut stun::Query| stun.received(now.mono, source, bytes);
+        if self.stun.as_mut().is_some_and(is_stun) {
+            self.ask_stun(now);
+        } else {
+            self.machine.handle(now, Input::Datagram { source, bytes });
+        }
+    }
+
+    /// From now on STUN servers are asked over the UDP socket where they see us.
+    /// Their answers do not reach discovery, and nothing else is kept from it.
+    pub fn start_stun(&mut self, now: Now, query: stun::Query) {
+        self.stun = Some(query);
+        self.ask_stun(now);
+    }
+
+    fn ask_stun(&mut self, now: Now) {
+        let Some(stun) = &mut self.stun else { return };
+        while let Some((server, request)) = stun.next_request(now.mono) {
+            self.outbox.push(server, Bytes::copy_from_slice(&request));
+        }
+        let status = stun.status();
+        self.gateway(now, status);
+    }
+
+    /// This is how it stands with our gateway.
+    pub fn gateway(&mut self, now: Now, status: nat::Status) {
+        self.machine.handle(now, Input::Gateway(status));
     }
 
     /// Reading from the UDP socket failed.
@@ -259,11 +290,23 @@ impl<N: Driven> Node<N> {
 
     /// The deadline may have come.
     pub fn timeout(&mut self, now: Now) {
-        self.machine.handle(now, Input::Timeout);
+        let is_due =
+            |deadline: Option<Deadline>| deadline.is_some_and(|deadline| deadline.at <= now.mono);
+        // One thing at a time: the other one is still due then.
+        if is_due(self.stun_deadline()) && !is_due(self.machine.poll_timeout()) {
+            self.ask_stun(now);
+        } else {
+            self.machine.handle(now, Input::Timeout);
+        }
+    }
+
+    fn stun_deadline(&self) -> Option<Deadline> {
+        self.stun.as_ref().and_then(stun::Query::deadline)
     }
 
     /// Ends it: go on until [`Node::is_stopped`].
     pub fn stop(&mut self, now: Now) {
+        self.stun = None;
         self.machine.handle(now, Input::Stop);
     }
 
@@ -299,7 +342,7 @@ impl<N: Driven> Node<N> {
 
     /// When to call [`Node::timeout`].
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        self.machine.poll_timeout()
+        Deadline::sooner(self.machine.poll_timeout(), self.stun_deadline())
     }
 
     /// The next datagram for the socket and where to, in its own family. Answer

@@ -16,6 +16,7 @@ use crate::crypto::PublicKey;
 use crate::discv4::{self, DropReason, RequestId, Unverified, Verified};
 use crate::entropy::Seed;
 use crate::identity::{Contact, HostName, NodeAddress, NodeId, RecordError};
+use crate::nat;
 use crate::p2p::{Hello, Shared};
 use crate::session::{self, Counters, SessionError};
 use crate::store::{Operation, OperationId, Reply};
@@ -85,6 +86,9 @@ pub enum Input<'a> {
     /// [asks](Command::Dial) for, and [want](super::Node::wants_incoming) no
     /// connection: the application does not take its events.
     Hold(bool),
+    /// This is how it stands with our gateway: what it says of our endpoint goes
+    /// into our record, and what it does not say is as the configuration has it.
+    Gateway(nat::Status),
     /// It is the time that was asked for.
     Timeout,
     /// Disconnect everyone and stop; [`Output::Stopped`] comes last.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::discv4::{Drops, Traffic};
 use crate::identity::Record;
+use crate::nat;
 
 /// What has happened at a node since it began. The counters saturate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -80,4 +81,6 @@ pub struct Snapshot {
     pub table: usize,
     /// Datagrams that were not acted on, and packets; `None` without discovery.
     pub discovery: Option<(Drops, Traffic)>,
+    /// How it stands with our gateway; all is empty if none is asked.
+    pub gateway: nat::Status,
 }

@@ -19,9 +19,10 @@ use super::{
 use crate::crypto::PublicKey;
 use crate::discv4::{self, Discovery, RequestId};
 use crate::entropy::{Seed, SeedChain};
-use crate::identity::{LocalRecord, NetRestrict, NodeId, Record, RecordBuilder};
+use crate::identity::{LocalEndpoints, LocalRecord, NetRestrict, NodeId, Record, RecordBuilder};
 use crate::limits;
 use crate::machine::Machine;
+use crate::nat;
 use crate::node::Direction;
 use crate::p2p::DisconnectReason;
 use crate::session::{self, Greeting, Local};
@@ -38,8 +39,11 @@ pub struct Node {
     pub(super) record: OwnRecord,
     /// What our record says besides our endpoint.
     pub(super) entries: RecordBuilder,
-    /// The TCP port among it.
+    /// The TCP port among it: the one that we listen at, or the gateway's.
     pub(super) listen_port: u16,
+    /// What the configuration says of both.
+    pub(super) configured: (u16, LocalEndpoints),
+    pub(super) gateway: nat::Status,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     /// Inbound connections that were never admitted and have been told to go.
     pub(super) leaving: usize,
@@ -133,6 +137,8 @@ impl Node {
             record,
             entries,
             listen_port: config.listen_port,
+            configured: (config.listen_port, config.endpoints),
+            gateway: nat::Status::default(),
             connections: BTreeMap::new(),
             leaving: 0,
             given_up: 0,
@@ -229,6 +235,7 @@ impl Node {
             counts: self.counts(),
             table: discovery.map_or(0, |discovery| discovery.table().len()),
             discovery: discovery.map(|discovery| (discovery.drops().clone(), *discovery.traffic())),
+            gateway: self.gateway,
         }
     }
 
@@ -449,6 +456,7 @@ impl Machine for Node {
             Input::Command(id, _) if self.stopping.is_some() => self.answer(id, Answer::Stopped),
             Input::Command(id, command) => self.on_command(id, command),
             Input::Hold(held) => self.held = held,
+            Input::Gateway(status) => self.on_gateway(&status),
             Input::Timeout => {}
             Input::Stop if self.stopping.is_none() => self.stop(),
             Input::Stop => {}

@@ -26,6 +26,7 @@ mod dialling;
 mod discovery;
 mod ends;
 mod explanation;
+mod gateway;
 mod incoming;
 mod journal;
 mod machine;

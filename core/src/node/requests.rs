@@ -86,8 +86,12 @@ impl Node {
             | discv4::Command::Resolve(_)
             | discv4::Command::FindNode(..)
             | discv4::Command::LookUp(_)
-            | discv4::Command::RandomNodes
-            | discv4::Command::SetEndpoints(_)) => self.ask(Purpose::Caller(id), command),
+            | discv4::Command::RandomNodes) => self.ask(Purpose::Caller(id), command),
+            discv4::Command::SetEndpoints(endpoints) => {
+                self.configured.1 = endpoints;
+                let endpoints = self.behind_gateway(endpoints);
+                self.ask(Purpose::Caller(id), discv4::Command::SetEndpoints(endpoints));
+            }
         }
     }
 
@@ -158,7 +162,7 @@ impl Node {
 
     /// Has discovery say this of us. It answers at once; what it refuses is not
     /// kept, or no later change would be sound.
-    fn ask_to_say(&mut self, purpose: Purpose, entries: RecordBuilder) {
+    pub(super) fn ask_to_say(&mut self, purpose: Purpose, entries: RecordBuilder) {
         self.ask(purpose, discv4::Command::SetEntries(entries.clone()));
         let is_refusal = |(to, answer): &(Purpose, discv4::Answer)| {
             *to == purpose && matches!(answer, discv4::Answer::Failed(_))

@@ -17,6 +17,7 @@ use async_io::Timer;
 use devp2p_smol::core::identity::{Contact, NodeId};
 use devp2p_smol::core::time::{Instant, Now};
 use devp2p_smol::host::Clock;
+use devp2p_smol::host::Nat;
 use devp2p_smol::{Discovery, Executor, RequestError};
 use futures_lite::future::or;
 use jiff::SignedDuration;
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &args::Crawl) -> Result<(), Failure> {
         .ok_or(Failure::NowhereToBegin)?;
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
-    let discovery = super::start(&arguments.discover, bootnodes, &executor)?;
+    let discovery = super::start(&arguments.discover, bootnodes, &Nat::None, &executor)?;
     let crawler = Crawler::new(crawl, discovery, Arc::clone(&executor), arguments)?;
     let (standing, signal) = async_io::block_on(executor.run(crawler.run(&signals)))?;
     let done = Done::new(&standing);

@@ -256,3 +256,37 @@ fn our_endpoint_is_the_socket_s_unless_it_is_configured() {
     let address = LocalEndpoints { static_ip4: Some([1, 2, 3, 4].into()), ..unknown };
     assert_eq!(record("10.0.0.1:7", address), "1.2.3.4:7");
 }
+
+#[test]
+fn an_answer_of_a_stun_server_goes_into_the_record_and_all_else_to_discovery() {
+    let mut node = discovery(1, "0.0.0.0:30303");
+    sends(&mut node);
+    let server: SocketAddr = "11.0.0.1:3478".parse().unwrap();
+    let query = stun::Query::new(alloc::vec![server], Seed::from_number(2).secrets());
+    node.start_stun(at(1), query);
+    execute(&mut node, at(1));
+    let [(to, request)] = &sends(&mut node)[..] else { panic!("one request") };
+    assert_eq!((*to, request.len()), (server, 20));
+
+    // 77.12.33.4:40303, masked with the cookie.
+    let mut answer = request.clone();
+    (answer[0], answer[3]) = (1, 12);
+    answer.extend_from_slice(&[0, 0x20, 0, 8, 0, 1, 0xbc, 0x7d, 0x6c, 0x1e, 0x85, 0x46]);
+    let drops = |node: &Watched| node.discovery_snapshot().unwrap().drops.total();
+    let stranger: SocketAddr = "11.0.0.2:3478".parse().unwrap();
+    for (source, bytes) in [(stranger, &answer[..]), (server, &answer[..31]), (server, b"x")] {
+        let is_stun = source == server && bytes.len() == 31;
+        let before = drops(&node);
+        node.datagram(at(2), source, bytes);
+        execute(&mut node, at(2));
+        assert_eq!(drops(&node) - before, u64::from(!is_stun));
+    }
+    // The broken one was an answer, if a bad one: there is another question.
+    let [(_, request)] = &sends(&mut node)[..] else { panic!("one request") };
+    answer[8..20].copy_from_slice(&request[8..]);
+    node.datagram(at(3), server, &answer);
+    execute(&mut node, at(3));
+    let endpoint = node.machine().local_record().endpoint();
+    assert_eq!(endpoint.ip, Some([77, 12, 33, 4].into()));
+    assert_eq!(endpoint.udp, 40303);
+}

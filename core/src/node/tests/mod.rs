@@ -4,6 +4,7 @@
 mod admissions;
 mod both_at_once;
 mod dials;
+mod gateway;
 mod geth_dials;
 mod harness;
 mod incoming;

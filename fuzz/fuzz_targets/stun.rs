@@ -1,0 +1,4 @@
+//! See `devp2p_fuzz::stun`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| devp2p_fuzz::stun::run(data));

@@ -32,6 +32,8 @@ pub(super) struct Upnp {
     device: Option<Device>,
     /// Where devices are asked for; elsewhere in tests.
     search: SocketAddr,
+    /// Devices that are believed though nobody should have one there: in tests.
+    allowed: Vec<IpAddr>,
     /// Held by the call under way.
     busy: Arc<()>,
 }
@@ -41,7 +43,7 @@ const SEARCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 25
 
 impl Upnp {
     pub(super) fn new(bound: Ipv4Addr) -> Self {
-        Self { bound, device: None, search: SEARCH, busy: Arc::new(()) }
+        Self { bound, device: None, search: SEARCH, allowed: Vec::new(), busy: Arc::new(()) }
     }
 
     /// Its address out there.
@@ -96,11 +98,11 @@ impl Upnp {
         if known.is_none() && stop.is_set() {
             return Err(Failure::NoGateway);
         }
-        let (bound, search) = (self.bound, self.search);
+        let (bound, search, allowed) = (self.bound, self.search, self.allowed.clone());
         let asked: Result<_, Failure> = self.call(stop, move || {
             let device = match known {
                 Some(device) => device,
-                None => find(bound, search)?,
+                None => find(bound, search, allowed)?,
             };
             let answer = ask(&device);
             Ok((device, answer))
@@ -144,10 +146,11 @@ impl Upnp {
     }
 }
 
-fn find(bound: Ipv4Addr, search: SocketAddr) -> Result<Device, Failure> {
+fn find(bound: Ipv4Addr, search: SocketAddr, allowed: Vec<IpAddr>) -> Result<Device, Failure> {
     let mut options = SearchOptions::default();
     options.bind_addr = SocketAddr::new(bound.into(), 0);
     options.broadcast_address = search;
+    options.allowed_gateway_ips = allowed;
     options.timeout = Some(limits::UPNP_SEARCH_TIMEOUT);
     options.single_search_timeout = Some(limits::UPNP_SEARCH_TIMEOUT);
     options.gateway_ip_version = GatewayIpVersion::V4;

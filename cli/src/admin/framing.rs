@@ -63,15 +63,17 @@ impl Framing {
     pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, FramingError> {
         while let Some(byte) = self.buffer.get(self.scanned).copied() {
             self.scanned += 1;
-            if self.ends_with(byte)? {
+            let is_whole = self.ends_with(byte)?;
+            if self.scanned - self.start > self.most {
+                return Err(FramingError::TooLarge);
+            }
+            if is_whole {
                 let value = self.buffer[self.start..self.scanned].to_vec();
                 self.forget();
                 return Ok(Some(value));
             }
             if self.depth == 0 {
                 self.start = self.scanned;
-            } else if self.scanned - self.start > self.most {
-                return Err(FramingError::TooLarge);
             }
         }
         if self.depth == 0 {

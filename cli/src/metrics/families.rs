@@ -3,6 +3,7 @@
 
 use devp2p_smol::core::discv4::Kind as Packet;
 use devp2p_smol::core::driver::SocketFailure;
+use devp2p_smol::core::nat;
 use devp2p_smol::core::node::{Counts, Snapshot};
 use devp2p_smol::core::store::Operation;
 use devp2p_smol::{CapabilityTraffic, Direction, DiscoverySnapshot, NodeSnapshot};
@@ -49,6 +50,7 @@ pub(crate) fn families(snapshot: &NodeSnapshot) -> Vec<Family> {
         list.discovery(discovery);
         list.datagrams(discovery);
     }
+    list.gateway(&snapshot.node.gateway);
     list.store(snapshot);
     list.queues(snapshot);
     list.0
@@ -342,6 +344,48 @@ impl List {
             "Failures of the discovery socket, by direction and reason",
             &["direction", "reason"],
             by_two(RECEIVED, received).chain(by_two(SENT, sent)).collect(),
+        );
+    }
+
+    fn gateway(&mut self, gateway: &nat::Status) {
+        let external = &gateway.external;
+        let ports = [("tcp", external.tcp), ("udp", external.udp)];
+        self.gauge(
+            "devp2p_gateway_port",
+            "Port of the gateway that leads to ours, 0 if none does, by protocol",
+            &["protocol"],
+            by(ports.map(|(protocol, port)| (protocol, u64::from(port.unwrap_or(0))))),
+        );
+        let counts = &gateway.counts;
+        self.counter(
+            "devp2p_gateway_mappings_total",
+            "Mappings that the gateway made or renewed",
+            &[],
+            one(counts.mapped),
+        );
+        self.counter(
+            "devp2p_gateway_unmappings_total",
+            "Mappings that the gateway took back",
+            &[],
+            one(counts.unmapped),
+        );
+        self.counter(
+            "devp2p_gateway_restarts_total",
+            "Times that the gateway had forgotten its mappings",
+            &[],
+            one(counts.restarts),
+        );
+        self.counter(
+            "devp2p_gateway_strays_total",
+            "Answers that were to no question of ours",
+            &[],
+            one(counts.strays),
+        );
+        self.counter(
+            "devp2p_gateway_failures_total",
+            "Requests to the gateway or STUN server that came to nothing, by reason",
+            &["reason"],
+            by(counts.failures_by_label()),
         );
     }
 

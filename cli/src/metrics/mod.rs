@@ -8,6 +8,8 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use devp2p_smol::NodeSnapshot;
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -61,6 +63,8 @@ impl Metrics {
     fn text(&self, snapshot: &NodeSnapshot) -> prometheus::Result<Vec<u8>> {
         let registry = Registry::new();
         registry.register(Box::new(self.handshakes.clone()))?;
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         let version = Family {
             name: "devp2p_build_info",
             help: "Always 1; the version is in the label",

@@ -83,6 +83,9 @@ fn every_name_is_documented_and_a_peer_shows_in_the_numbers() {
     assert!(value(&text, sent).unwrap() >= 1.0);
     assert!(value(&text, "devp2p_wire_bytes_total{direction=\"received\"}").unwrap() > 100.0);
     assert!(value(&text, "devp2p_store_operations_total{operation=\"open\"}").unwrap() >= 1.0);
+    if cfg!(target_os = "linux") {
+        assert!(value(&text, "process_resident_memory_bytes").unwrap() > 1e6);
+    }
     // Whatever grows never shrinks.
     let later = second.scrape();
     for line in text.lines().filter(|line| !line.starts_with('#')) {

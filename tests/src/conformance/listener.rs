@@ -96,8 +96,8 @@ pub fn two_thousand_connections_that_never_speak_keep_nobody_out<R: Runtime>() {
 /// As many as ten a second are in a minute. The process's memory and files. Run
 /// alone.
 pub fn peers_that_come_and_leave_at_once_leave_nothing<R: Runtime>() {
-    const AT_A_TIME: u64 = 100;
-    const TIMES: u64 = 600;
+    const AT_A_TIME: usize = 100;
+    const TIMES: usize = 600;
     Rig::<R>::run(async |rig| {
         let node = rig.echo_node();
         rig.serve_echo(&node);
@@ -114,11 +114,14 @@ pub fn peers_that_come_and_leave_at_once_leave_nothing<R: Runtime>() {
                 });
                 rig.until("visits", || visits.is_finished()).await;
                 visits.join().unwrap();
-                rig.until("an empty house", || ended() == before + AT_A_TIME).await;
+                rig.until("an empty house", || ended() == before + AT_A_TIME as u64).await;
             }
         };
-        // What is kept for another time, and what a list grows to.
-        come_and_leave().await;
+        // What is kept for another time, what a list grows to, and the story of each
+        // of them, until there are as many as a node remembers.
+        for _ in 0..limits::JOURNAL_ACQUAINTANCES.div_ceil(TIMES) {
+            come_and_leave().await;
+        }
         let (memory, files) = (resident(), open_files());
         come_and_leave().await;
         let grown = resident().saturating_sub(memory);

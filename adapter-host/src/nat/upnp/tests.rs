@@ -1,33 +1,56 @@
 //! Against devices on loopback that lie. An honest one is in `tests/nat`.
 
 use core::convert::Infallible;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::*;
 
-/// Answers one search with where it listens, and each connection by `serve`.
-fn device(serve: impl Fn(TcpStream, u16) + Send + 'static) -> (Upnp, StopSign) {
-    let search = UdpSocket::bind("127.0.0.1:0").unwrap();
+/// A device that lies.
+struct Liar {
+    upnp: Upnp,
+    stop: StopSign,
+    /// How often it was connected to.
+    asked: Arc<AtomicUsize>,
+}
+
+/// Answers a search with where it listens, and each connection by `serve`.
+fn liar(serve: impl Fn(TcpStream, u16) + Send + 'static) -> Liar {
+    let (port, asked) = web(serve);
+    Liar { upnp: found_at(Ipv4Addr::LOCALHOST, port), stop: running(), asked }
+}
+
+/// A port that answers each connection so, and how many there were.
+fn web(serve: impl Fn(TcpStream, u16) + Send + 'static) -> (u16, Arc<AtomicUsize>) {
     let web = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = web.local_addr().unwrap().port();
-    let mut upnp = Upnp::new(Ipv4Addr::LOCALHOST);
-    upnp.search = search.local_addr().unwrap();
-    thread::spawn(move || {
-        let mut buffer = [0; 2000];
-        while let Ok((_, from)) = search.recv_from(&mut buffer) {
-            let answer =
-                format!("HTTP/1.1 200 OK\r\nLOCATION: http://127.0.0.1:{port}/d.xml\r\n\r\n");
-            let _ = search.send_to(answer.as_bytes(), from);
-        }
-    });
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
     thread::spawn(move || {
         while let Ok((mut connection, _)) = web.accept() {
+            counted.fetch_add(1, Ordering::SeqCst);
             let _ = connection.read(&mut [0; 2000]);
             serve(connection, port);
         }
     });
-    (upnp, running())
+    (port, asked)
+}
+
+/// One whose search is answered from this machine, and says so of this address.
+fn found_at(ip: Ipv4Addr, port: u16) -> Upnp {
+    let search = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut upnp = Upnp::new(Ipv4Addr::LOCALHOST);
+    upnp.search = search.local_addr().unwrap();
+    upnp.allowed = vec![Ipv4Addr::LOCALHOST.into()];
+    thread::spawn(move || {
+        let mut buffer = [0; 2000];
+        while let Ok((_, from)) = search.recv_from(&mut buffer) {
+            let answer = format!("HTTP/1.1 200 OK\r\nLOCATION: http://{ip}:{port}/d.xml\r\n\r\n");
+            let _ = search.send_to(answer.as_bytes(), from);
+        }
+    });
+    upnp
 }
 
 /// Never set.
@@ -41,7 +64,15 @@ fn whole(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// What came of it, in time.
+impl Liar {
+    /// Is asked, and refused in time.
+    fn refused(&mut self) -> Failure {
+        let failure = refused(&mut self.upnp, &self.stop);
+        assert!(self.asked.load(Ordering::SeqCst) > 0, "it was never asked");
+        failure
+    }
+}
+
 fn refused(upnp: &mut Upnp, stop: &StopSign) -> Failure {
     let begun = Instant::now();
     let failure = upnp.ask(stop).unwrap_err();
@@ -55,27 +86,31 @@ fn garbage_is_no_gateway() {
     for garbage in ["", "garbage", "<root>", "<root><device/></root>", "<a>".repeat(1000).as_str()]
     {
         let answer = whole(garbage);
-        let (mut upnp, stop) = device(move |mut connection, _| {
+        let mut liar = liar(move |mut connection, _| {
             let _ = connection.write_all(answer.as_bytes());
         });
-        refused(&mut upnp, &stop);
+        let failure = liar.refused();
+        // It goes on to look for another that is none.
+        assert!(matches!(failure, Failure::NoGateway | Failure::Malformed), "{failure}");
     }
 }
 
 #[test]
-fn endless_redirects_end() {
-    let (mut upnp, stop) = device(|mut connection, port| {
+fn redirects_are_not_followed() {
+    let mut liar = liar(|mut connection, port| {
         let to = format!("http://127.0.0.1:{port}/again");
         let answer = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
         let _ = connection.write_all(answer.as_bytes());
     });
-    refused(&mut upnp, &stop);
+    liar.refused();
+    // As often as the search was answered.
+    assert!(liar.asked.load(Ordering::SeqCst) < 10);
 }
 
 #[test]
 fn sixteen_megabytes_and_more_are_not_read() {
     let (sent, count) = mpsc::channel();
-    let (mut upnp, stop) = device(move |mut connection, _| {
+    let mut liar = liar(move |mut connection, _| {
         let _ =
             connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n<root>");
         let chunk = [b' '; 65_536];
@@ -85,8 +120,7 @@ fn sixteen_megabytes_and_more_are_not_read() {
         }
         let _ = sent.send(bytes);
     });
-    refused(&mut upnp, &stop);
-    drop(upnp);
+    liar.refused();
     // What the system's buffers hold is not read.
     let bytes = count.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(bytes < 16 << 20, "{bytes}");
@@ -94,7 +128,7 @@ fn sixteen_megabytes_and_more_are_not_read() {
 
 #[test]
 fn one_that_never_ends_its_answer_is_given_up_and_no_second_thread_is_begun() {
-    let (mut upnp, stop) = device(|mut connection, _| {
+    let mut liar = liar(|mut connection, _| {
         let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         for _ in 0..200 {
             thread::sleep(Duration::from_millis(100));
@@ -103,12 +137,36 @@ fn one_that_never_ends_its_answer_is_given_up_and_no_second_thread_is_begun() {
             }
         }
     });
-    refused(&mut upnp, &stop);
+    liar.refused();
     let begun = Instant::now();
-    if Arc::strong_count(&upnp.busy) > 1 {
-        assert_eq!(upnp.ask(&stop), Err(Failure::Silent));
+    if Arc::strong_count(&liar.upnp.busy) > 1 {
+        assert_eq!(liar.upnp.ask(&liar.stop), Err(Failure::Silent));
         assert!(begun.elapsed() < Duration::from_secs(1));
     }
+}
+
+/// Somebody on the local network could have us send requests to any other.
+#[test]
+fn who_names_another_host_has_nobody_asked() {
+    let elsewhere = TcpListener::bind("127.0.0.2:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let mut upnp = found_at(Ipv4Addr::new(127, 0, 0, 2), port);
+    refused(&mut upnp, &running());
+    assert!(elsewhere.accept().is_err(), "the host of the description was asked");
+
+    let control = format!("http://127.0.0.2:{port}/control");
+    let description = whole(&format!(
+        "<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device><serviceList><service>\
+         <serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType>\
+         <SCPDURL>{control}</SCPDURL><controlURL>{control}</controlURL>\
+         </service></serviceList></device></root>"
+    ));
+    let mut liar = liar(move |mut connection, _| {
+        let _ = connection.write_all(description.as_bytes());
+    });
+    liar.refused();
+    assert!(elsewhere.accept().is_err(), "the host of the service was asked");
 }
 
 #[test]

@@ -19,5 +19,6 @@ mod rlpx;
 mod run;
 mod run_files;
 mod run_refusals;
+mod run_socket;
 mod signals;
 mod support;

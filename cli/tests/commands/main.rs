@@ -12,6 +12,7 @@ mod discv4;
 mod enr;
 mod failures;
 mod key;
+mod manual;
 mod metrics;
 mod nodeset;
 mod peers;

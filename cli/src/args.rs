@@ -12,6 +12,7 @@ use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -100,6 +101,18 @@ pub(crate) enum Command {
     /// Looks at a node database without changing it
     #[command(subcommand)]
     Db(Db),
+    /// Prints a shell's completions of this command
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Writes the manual: a page for each command
+    Man {
+        /// Where to, as /usr/local/share/man/man1; it is made if it is not there
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 impl Command {
@@ -113,7 +126,10 @@ impl Command {
             Self::Discv4(command) => command.wants_json(),
             Self::Admin(command) => command.asked().json,
             Self::Db(command) => command.database().json,
-            Self::Key(_) | Self::Nodeset(Nodeset::Filter(_)) => false,
+            Self::Key(_)
+            | Self::Nodeset(Nodeset::Filter(_))
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
             Self::Rlpx(Rlpx::Ping(Ping { node, .. }) | Rlpx::Echo(Echo { node, .. })) => node.json,
             Self::Rlpx(Rlpx::Listen(listen)) => listen.node.json,
         }

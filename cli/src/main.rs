@@ -15,6 +15,7 @@ mod enr;
 mod failure;
 mod key;
 mod log;
+mod manual;
 mod metrics;
 mod networks;
 mod nodes;
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
         Command::Discv4(command) => discv4::run(command),
         Command::Nodeset(command) => nodeset::run(&command),
         Command::Db(command) => db::run(&command),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::pages(&directory),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use devp2p_smol::core::limits;
 use serde_json::{Value, json};
 
 use super::framing::Framing;
-use super::socket_of;
+use super::{GETH_SOCKET, socket_at, socket_of};
 use crate::args::Asked;
 use crate::failure::Failure;
 use crate::output::to_json;
@@ -18,8 +18,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// Asks a running node, and says what it answers.
 pub(crate) fn ask(asked: &Asked, method: &str, arguments: &[&str]) -> Result<Value, Failure> {
-    let socket = asked.ipcpath.clone().or_else(|| asked.datadir.as_deref().map(socket_of));
-    let socket: PathBuf = socket.unwrap_or_default();
+    let socket = socket(asked.ipcpath.as_deref(), asked.datadir.as_deref());
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": arguments });
     let failed = |error| Failure::File(socket.clone(), error);
     let mut answer = exchange(&socket, &request).map_err(failed)?;
@@ -27,6 +26,17 @@ pub(crate) fn ask(asked: &Asked, method: &str, arguments: &[&str]) -> Result<Val
         return Err(Failure::Answered(why.to_owned()));
     }
     Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())
+}
+
+/// The socket that is named. Of a data directory it is ours, unless there is only
+/// geth's.
+fn socket(named: Option<&Path>, datadir: Option<&Path>) -> PathBuf {
+    if let Some(path) = named {
+        return socket_at(path, datadir);
+    }
+    let datadir = datadir.unwrap_or_else(|| Path::new(""));
+    let (ours, geths) = (socket_of(datadir), datadir.join(GETH_SOCKET));
+    if !ours.exists() && geths.exists() { geths } else { ours }
 }
 
 fn exchange(socket: &Path, request: &Value) -> io::Result<Value> {

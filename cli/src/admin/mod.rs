@@ -29,9 +29,22 @@ use crate::output::{json, line};
 /// The socket's name in a data directory.
 const SOCKET: &str = "devp2p.ipc";
 
+/// The same of geth, and so of a node that was started with geth's file.
+const GETH_SOCKET: &str = "geth.ipc";
+
 /// Where a node with this data directory has its socket.
 pub(crate) fn socket_of(datadir: &Path) -> PathBuf {
     datadir.join(SOCKET)
+}
+
+/// Where a node has its socket that was told this name: a bare one is in the data
+/// directory. geth `Config.IPCEndpoint`, which without a data directory has it in
+/// that for temporary files, and this in the working one.
+pub(crate) fn socket_at(path: &Path, datadir: Option<&Path>) -> PathBuf {
+    match datadir {
+        Some(datadir) if path.file_name() == Some(path.as_os_str()) => datadir.join(path),
+        _ => path.to_owned(),
+    }
 }
 
 /// Asks a running node, and prints what it answers.

@@ -40,10 +40,10 @@ impl Admin {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Asked {
-    /// Data directory of the node, where its socket is devp2p.ipc
+    /// Data directory of the node, where its socket is devp2p.ipc, else geth.ipc
     #[arg(long, value_name = "DIR", required_unless_present = "ipcpath")]
     pub(crate) datadir: Option<PathBuf>,
-    /// The socket of the node
+    /// The socket of the node; a bare name is in the data directory, if there is one
     #[arg(long, value_name = "FILE")]
     pub(crate) ipcpath: Option<PathBuf>,
     /// Prints JSON

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args as Arguments;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use devp2p_smol::core::identity::Subnet;
 use devp2p_smol::host::Nat;
 
@@ -34,6 +35,7 @@ pub(crate) struct Run {
     /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
     /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
     /// [default: any]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "in brackets is what may be left out")]
     #[arg(long, value_name = "HOW")]
     pub(crate) nat: Option<Nat>,
     /// Public network whose bootnodes to begin with, where none are named
@@ -103,9 +105,14 @@ pub(crate) struct Run {
     /// the same. Without it no capability is offered and anyone admitted
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Socket at which `devp2p admin` and geth's console ask it, mode 0600
-    #[arg(long, value_name = "FILE")]
+    /// Socket at which `devp2p admin` and geth's console ask it, mode 0600; a bare
+    /// name is in the data directory, if there is one, and an empty one is none
+    /// [default: devp2p.ipc in the data directory]
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) ipcpath: Option<PathBuf>,
+    /// Does without that socket
+    #[arg(long, conflicts_with = "ipcpath")]
+    pub(crate) ipcdisable: bool,
     /// Tells Prometheus all that it counts, at http://IP:PORT/metrics; of
     /// 127.0.0.1:6060 what is not said
     #[arg(long, value_name = "IP:PORT", num_args = 0..=1, require_equals = false,

@@ -1,14 +1,16 @@
 //! Where a running node is asked: the admin socket and the metrics port.
 
-use std::path::{Path, PathBuf};
+use core::net::SocketAddr;
+use std::path::PathBuf;
 
 use devp2p_smol::{Node, Peer};
 
 use crate::admin::{Api, Door};
-use crate::args::Run;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Port};
 use crate::runtime::Runtime;
+
+use super::settings::Settings;
 
 /// Both, as far as they are asked for. The socket goes with it.
 #[derive(Debug)]
@@ -28,17 +30,17 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// Opens what the arguments ask for; the socket is in `datadir`, if there is one.
-    pub(super) fn open(arguments: &Run, datadir: Option<&Path>) -> Result<Self, Failure> {
-        let socket = arguments.ipcpath.clone();
-        let socket = socket.or_else(|| datadir.map(crate::admin::socket_of));
-        let admin =
-            socket.map(|path| Door::open(&path).map_err(|error| Failure::File(path, error)));
-        let port = arguments.metrics.map(|at| {
+    /// Opens the socket that the settings name, and the port of the metrics.
+    pub(super) fn open(settings: &Settings, metrics: Option<SocketAddr>) -> Result<Self, Failure> {
+        let admin = settings
+            .socket
+            .clone()
+            .map(|path| Door::open(&path).map_err(|error| Failure::File(path, error)));
+        let port = metrics.map(|at| {
             Port::open(at)
                 .map_err(|error| Failure::Start(devp2p_smol::StartError::Listen(at, error)))
         });
-        let datadir = datadir.map(Path::to_owned);
+        let datadir = settings.data_directory.clone();
         Ok(Self { admin: admin.transpose()?, port: port.transpose()?, datadir })
     }
 

@@ -42,7 +42,7 @@ const TOP: Names =
 /// geth's `node.Config`.
 const NODE: Names = Names {
     section: "[Node]",
-    ours: &["DataDir", "P2P", "UserIdent"],
+    ours: &["DataDir", "IPCPath", "P2P", "UserIdent"],
     theirs: &[
         "AllowUnprotectedTxs",
         "AuthAddr",
@@ -62,7 +62,6 @@ const NODE: Names = Names {
         "HTTPPort",
         "HTTPTimeouts",
         "HTTPVirtualHosts",
-        "IPCPath",
         "InsecureUnlockAllowed",
         "JWTSecret",
         "KeyStoreDir",
@@ -114,6 +113,9 @@ pub(super) struct File {
 pub(super) struct Node {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) user_ident: Option<String>,
+    /// None at all if it is empty.
+    #[serde(rename = "IPCPath")]
+    pub(super) ipc_path: Option<PathBuf>,
     #[serde(rename = "P2P")]
     pub(super) p2p: P2p,
 }

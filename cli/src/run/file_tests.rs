@@ -24,6 +24,7 @@ fn all_of_geth_s_names_are_understood() {
             DataDir = "/data"
             UserIdent = "kitchen"
             HTTPHost = "localhost"
+            IPCPath = "geth.ipc"
             [Node.P2P]
             MaxPeers = 7
             MaxPendingPeers = 8
@@ -48,8 +49,9 @@ fn all_of_geth_s_names_are_understood() {
             HTTP = "127.0.0.1"
         "#
     );
-    let File { node: Node { data_dir, user_ident, p2p } } = parse(&text).unwrap();
+    let File { node: Node { data_dir, user_ident, ipc_path, p2p } } = parse(&text).unwrap();
     assert_eq!((data_dir, user_ident), (Some("/data".into()), Some("kitchen".into())));
+    assert_eq!(ipc_path, Some("geth.ipc".into()));
     assert_eq!((p2p.max_peers, p2p.max_pending_peers, p2p.dial_ratio), (Some(7), Some(8), Some(2)));
     assert!(p2p.no_discovery && p2p.discovery_v4 == Some(true) && p2p.no_dial);
     assert_eq!(p2p.bootstrap_nodes.map(|nodes| nodes.len()), Some(0));

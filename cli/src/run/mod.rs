@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     };
     let (config, seed) = (settings.node(key)?, seeds.draw());
     let kept = directory.as_ref().map(Directory::node_database);
-    let doors = doors::Closed::open(arguments, settings.data_directory.as_deref())?;
+    let doors = doors::Closed::open(&settings, arguments.metrics)?;
     runtime::run(arguments.runtime, async move |runtime| {
         // With it go the copies of key and seed.
         let node = settings.start(config, seed, kept, &runtime)?;

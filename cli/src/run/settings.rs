@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::Seed;
@@ -13,6 +13,7 @@ use devp2p_smol::core::node;
 use devp2p_smol::{Config, Limits, Node, StartError};
 
 use super::file::{self, At, File, Listen, Named, P2p};
+use crate::admin;
 use crate::args::{Network, Run};
 use crate::discv4;
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ const EVERYWHERE: At = At { ip: None, port: 30303 };
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) data_directory: Option<PathBuf>,
+    /// The admin socket, if there is to be one.
+    pub(super) socket: Option<PathBuf>,
     pub(super) live: Live,
     node_database: Option<PathBuf>,
     identity: Option<String>,
@@ -53,7 +56,7 @@ impl Settings {
         warn_of_what_is_not_here(arguments);
         let file = read_file(arguments)?;
         let live = Live::of(arguments, &file)?;
-        let File { node: file::Node { data_dir, user_ident, p2p } } = file;
+        let File { node: file::Node { data_dir, user_ident, ipc_path, p2p } } = file;
         let (listen, discovery_at) = addresses(arguments, &p2p);
         let v4 = arguments.discovery_v4.or(p2p.discovery_v4).unwrap_or(true);
         let discovery = v4 && !arguments.nodiscover && !p2p.no_discovery;
@@ -64,9 +67,11 @@ impl Settings {
             [] => p2p.net_restrict.map(|networks| networks.iter().map(|one| one.0).collect()),
             networks => Some(networks.to_vec()),
         };
+        // No directory is what an empty name means to geth.
+        let data_directory = named(&arguments.datadir).or_else(|| named(&data_dir));
         Ok(Self {
-            // No directory is what an empty name means to geth.
-            data_directory: named(&arguments.datadir).or_else(|| named(&data_dir)),
+            socket: socket(arguments, ipc_path, data_directory.as_deref()),
+            data_directory,
             live,
             node_database: named(&arguments.nodedb).or_else(|| named(&p2p.node_database)),
             identity: arguments.identity.clone().or(user_ident),
@@ -185,6 +190,19 @@ fn warn_of_what_is_not_here(arguments: &Run) {
 
 fn named(path: &Option<PathBuf>) -> Option<PathBuf> {
     path.clone().filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The admin socket: that which is named, else that of the data directory. geth
+/// `setIPC`, `Config.IPCEndpoint`.
+fn socket(arguments: &Run, file: Option<PathBuf>, datadir: Option<&Path>) -> Option<PathBuf> {
+    if arguments.ipcdisable {
+        return None;
+    }
+    match arguments.ipcpath.clone().or(file) {
+        Some(path) if path.as_os_str().is_empty() => None,
+        Some(path) => Some(admin::socket_at(&path, datadir)),
+        None => datadir.map(admin::socket_of),
+    }
 }
 
 /// Where to listen for TCP, if at all, and where discovery is if not there.

@@ -120,6 +120,37 @@ fn where_to_listen_is_put_together_from_both() {
 }
 
 #[test]
+fn the_socket_is_where_geth_would_have_it() {
+    /// A command line and lines of `[Node]`, and where the socket is then.
+    type Case = (&'static [&'static str], &'static str, Option<&'static str>);
+
+    let cases: [Case; 12] = [
+        (&[], "", None),
+        (&["--datadir=/d"], "", Some("/d/devp2p.ipc")),
+        (&["--datadir=/d", "--ipcpath=x.ipc"], "", Some("/d/x.ipc")),
+        (&["--datadir=/d", "--ipcpath=./x.ipc"], "", Some("./x.ipc")),
+        (&["--datadir=/d", "--ipcpath=/run/x.ipc"], "", Some("/run/x.ipc")),
+        (&["--ipcpath=x.ipc"], "", Some("x.ipc")),
+        (&["--datadir=/d", "--ipcpath="], "", None),
+        (&["--datadir=/d", "--ipcdisable"], "IPCPath = \"geth.ipc\"", None),
+        (&[], "DataDir = \"/f\"\nIPCPath = \"geth.ipc\"", Some("/f/geth.ipc")),
+        (&["--datadir=/d"], "DataDir = \"/f\"\nIPCPath = \"geth.ipc\"", Some("/d/geth.ipc")),
+        (&["--ipcpath=x"], "DataDir = \"/f\"\nIPCPath = \"geth.ipc\"", Some("/f/x")),
+        (&["--datadir=/d"], "IPCPath = \"\"", None),
+    ];
+    for (words, node, socket) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, format!("[Node]\n{node}\n")).unwrap();
+        let words = [words, &["--config", path.to_str().unwrap()]].concat();
+        let settings = Settings::read(&arguments(&words)).unwrap();
+        assert_eq!(settings.socket, socket.map(PathBuf::from), "{words:?} {node}");
+    }
+    let both = ["devp2p", "run", "--ipcdisable", "--ipcpath", "x"];
+    assert!(Args::try_parse_from(both).is_err());
+}
+
+#[test]
 fn discovery_is_there_unless_one_of_three_takes_it_away() {
     let is_there = |words: &[&str], file| settings(words, file).discovery;
     assert!(is_there(&[], "DiscoveryV5 = true"));

@@ -1,5 +1,6 @@
 //! The guide says what the code says: its links lead somewhere, what it quotes
 //! stands there, and every reason that the code can give is explained.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -227,3 +227,26 @@ fn the_targets_are_as_many_as_the_readme_says() {
         assert!(pages.iter().all(|page| page.contains(&format!("`{name}`"))), "{name}");
     }
 }
+
+/// A case of interop by its name or the beginning of it, a file or folder by its
+/// path.
+#[test]
+fn what_protocol_notes_say_is_checked_is_there() {
+    let notes = read(&root().join("docs/protocol-notes.md"));
+    let cases: String =
+        files(&root().join("tests/interop/geth"), "go").iter().map(|file| read(file)).collect();
+    let mut checks = 0;
+    let rows = notes.lines().filter(|line| line.starts_with('|'));
+    for cell in rows.filter_map(|row| row.rsplit(" | ").next()) {
+        let names = cell.split('"').skip(1).step_by(2);
+        for name in names.map(|name| name.trim_matches([' ', '…']).trim_start_matches("of ")) {
+            assert!(cases.contains(name), "{name}");
+            checks += 1;
+        }
+        for path in cell.split('`').skip(1).step_by(2).filter(|path| path.contains('/')) {
+            assert!(root().join(path).exists(), "{path}");
+            checks += 1;
+        }
+    }
+    assert!(checks > 30, "{checks}");
+}

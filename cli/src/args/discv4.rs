@@ -109,6 +109,7 @@ pub(crate) struct Bootnode {
     /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
     /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
     /// [default: any, or none with --extaddr]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "in brackets is what may be left out")]
     #[arg(long, value_name = "HOW")]
     pub(crate) nat: Option<Nat>,
     #[command(flatten)]

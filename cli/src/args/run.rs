@@ -34,6 +34,7 @@ pub(crate) struct Run {
     /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
     /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
     /// [default: any]
+    #[allow(rustdoc::broken_intra_doc_links, reason = "in brackets is what may be left out")]
     #[arg(long, value_name = "HOW")]
     pub(crate) nat: Option<Nat>,
     /// Public network whose bootnodes to begin with, where none are named

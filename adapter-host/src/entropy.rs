@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 /// 32 unpredictable bytes. It blocks until the system has gathered enough,
 /// which matters only in the first seconds after a machine has started.
+///
+/// Fails if the system has none to give.
 pub fn seed() -> Result<Seed, EntropyError> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(EntropyError)?;

@@ -38,6 +38,9 @@ pub struct NodeKey {
 }
 
 /// Reads the key from a file. No more of it is read than a key needs.
+///
+/// Fails if there is no file, if it may not be read, or if it holds no key: too
+/// short, too long, no hex digits, out of range.
 pub fn load(path: &Path) -> Result<NodeKey, NodeKeyError> {
     read(path).map_err(|cause| NodeKeyError::new(path, cause))
 }

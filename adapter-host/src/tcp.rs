@@ -20,6 +20,8 @@ std::thread_local! {
 }
 
 /// A listening socket that never waits.
+///
+/// Fails as the system does: address in use, no permission, no such address.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;

@@ -69,3 +69,8 @@ pub const TARGETS: [(&str, Run); 19] = [
     ("snappy", snappy::run),
     ("stun", stun::run),
 ];
+
+/// The examples of the guide compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/fuzzing.md")]
+pub struct Guide;

@@ -59,6 +59,11 @@ impl Discovery {
     }
 
     /// Pings a node.
+    ///
+    /// Fails with [`RequestError::Timeout`] if it does not answer,
+    /// [`RequestError::NoEndpoint`] or [`RequestError::Own`] if it cannot be
+    /// asked, [`RequestError::Busy`] if too many requests wait,
+    /// [`RequestError::Stopped`].
     pub async fn ping(&self, contact: &Contact) -> Result<PingReply, RequestError> {
         let answer = self.ask(Command::Ping(contact.clone())).await?;
         if let Answer::Pong(reply) = answer { Ok(reply) } else { Err(other(&answer)) }
@@ -67,18 +72,28 @@ impl Discovery {
     /// Fetches a node's record from itself (EIP-868), after an endpoint proof
     /// where one is missing. The contact given comes back if its record is newer
     /// than the one that came.
+    ///
+    /// Fails as [`Discovery::ping`] does, and if what comes is no record of
+    /// that node: [`RequestError::BadRecord`], [`RequestError::WrongIdentity`],
+    /// [`RequestError::BadAddress`].
     pub async fn request_record(&self, contact: &Contact) -> Result<Contact, RequestError> {
         contact_in(self.ask(Command::RequestRecord(contact.clone())).await?)
     }
 
     /// Finds the latest record of a node wherever it is now: asks itself, then
     /// those we know, then the network.
+    ///
+    /// Fails with [`RequestError::NotFound`] if no newer record was found
+    /// anywhere, and as [`Discovery::ping`] does for ourselves, for too many
+    /// requests and at the end.
     pub async fn resolve(&self, contact: &Contact) -> Result<Contact, RequestError> {
         contact_in(self.ask(Command::Resolve(contact.clone())).await?)
     }
 
     /// Asks one node for those it knows that are closest to `target`, an
     /// uncompressed public key.
+    ///
+    /// Fails as [`Discovery::ping`] does.
     pub async fn find_node(
         &self,
         contact: &Contact,
@@ -89,12 +104,19 @@ impl Discovery {
 
     /// Finds the nodes closest to `target`, an uncompressed public key, which
     /// need not be a point of the curve: at most 16, closest first.
+    ///
+    /// Fails with [`RequestError::Busy`] if too many requests wait, and with
+    /// [`RequestError::Stopped`]. A table without nodes finds none, which is no
+    /// error.
     pub async fn look_up(&self, target: [u8; 64]) -> Result<Vec<Contact>, RequestError> {
         contacts_in(self.ask(Command::LookUp(target)).await?)
     }
 
     /// Nodes met on a random walk that this has not answered before. Waits until
     /// there are some.
+    ///
+    /// Fails with [`RequestError::Busy`] if too many requests wait, and with
+    /// [`RequestError::Stopped`].
     pub async fn random_nodes(&self) -> Result<Vec<Contact>, RequestError> {
         contacts_in(self.ask(Command::RandomNodes).await?)
     }
@@ -116,6 +138,8 @@ impl Discovery {
     }
 
     /// What discovery looks like now: the table, and what was counted.
+    ///
+    /// Fails if it has stopped.
     pub async fn snapshot(&self) -> Result<DiscoverySnapshot, Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;

@@ -246,6 +246,10 @@ impl Node {
     /// both handshakes, both admissions.
     ///
     /// A host name is looked up first. Dropping the future gives the attempt up.
+    ///
+    /// Fails with [`DialError::Failed`] if there came no TCP connection, with
+    /// [`DialError::Session`] if it ended before the other was admitted, by
+    /// either side, and with [`DialError::Stopped`].
     pub async fn dial(&self, to: impl Into<NodeAddress>) -> Result<Peer, DialError> {
         let (answer, answered) = async_channel::bounded(1);
         let command = Command::Dial(to.into());
@@ -256,6 +260,10 @@ impl Node {
 
     /// Keeps a connection to this node: dials it, and again when it is lost. One
     /// that is known already stays as it is. geth `AddPeer`.
+    ///
+    /// Fails with [`RefusedRequest::Busy`] if there are
+    /// [`STATIC_NODES`](devp2p_core::limits::STATIC_NODES) already, and with
+    /// [`RefusedRequest::Stopped`].
     pub async fn add_peer(&self, node: impl Into<NodeAddress>) -> Result<(), RefusedRequest> {
         self.ask(Command::AddPeer(node.into())).await
     }
@@ -263,16 +271,27 @@ impl Node {
     /// Keeps it no more, and disconnects it as "requested". Returns when it is
     /// gone. A dial of it that is under way may still come to a connection, as
     /// geth's may. geth `RemovePeer`.
+    ///
+    /// Fails with [`RefusedRequest::Busy`] if as many removals as
+    /// [`PENDING_NODE_REQUESTS`](devp2p_core::limits::PENDING_NODE_REQUESTS)
+    /// are under way, and with [`RefusedRequest::Stopped`]. To remove one that
+    /// is no peer is no error.
     pub async fn remove_peer(&self, id: NodeId) -> Result<(), RefusedRequest> {
         self.ask(Command::RemovePeer(id)).await
     }
 
     /// Admits this node whatever the limits. geth `AddTrustedPeer`.
+    ///
+    /// Fails with [`RefusedRequest::Busy`] if there is no room for one more,
+    /// and with [`RefusedRequest::Stopped`].
     pub async fn add_trusted(&self, id: NodeId) -> Result<(), RefusedRequest> {
         self.ask(Command::AddTrusted(id)).await
     }
 
     /// Not any more; a connection that is there stays. geth `RemoveTrustedPeer`.
+    ///
+    /// Fails with [`RefusedRequest::Stopped`]. To remove one that is not
+    /// trusted is no error.
     pub async fn remove_trusted(&self, id: NodeId) -> Result<(), RefusedRequest> {
         self.ask(Command::RemoveTrusted(id)).await
     }
@@ -299,6 +318,8 @@ impl Node {
 
     /// What the node looks like now: its peers, its dials, its table, and all
     /// that was counted.
+    ///
+    /// Fails if the node has stopped.
     pub async fn snapshot(&self) -> Result<NodeSnapshot, Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Snapshot(answer)).await.map_err(|_| Stopped)?;
@@ -306,6 +327,11 @@ impl Node {
     }
 
     /// All that the node knows of another, and what it decided about it, in order.
+    ///
+    /// Of a node that was never heard of it says just that. Of strangers and of
+    /// acquaintances so much is remembered as
+    /// [`JOURNAL_STRANGERS`](devp2p_core::limits::JOURNAL_STRANGERS) and its
+    /// neighbours say. Fails if this node has stopped.
     pub async fn explain(&self, id: NodeId) -> Result<Explanation, Stopped> {
         let (answer, answered) = async_channel::bounded(1);
         self.asked.send(Asked::Explain(id, answer)).await.map_err(|_| Stopped)?;

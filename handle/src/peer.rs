@@ -252,6 +252,10 @@ impl Channel {
     }
 
     /// Sends a message if there is room now.
+    ///
+    /// Fails with [`SendError::Full`], which gives the payload back, with
+    /// [`SendError::Closed`] if the connection has ended, and with
+    /// [`SendError::Misuse`] for a code or a payload that no message can have.
     pub fn try_send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
         let (inner, size) = (self.peer.inner(), message.payload().len());

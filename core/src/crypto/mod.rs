@@ -64,6 +64,9 @@ enum Kind {
 
 impl SecretKey {
     /// A key from its 32 big-endian bytes.
+    ///
+    /// Fails with [`KeyError::SecretOutOfRange`] if they are zero or not below
+    /// the order of the group.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         Secret::from_bytes(bytes).map(|secret| Self(Kind::Curve(secret)))
     }
@@ -121,6 +124,9 @@ impl SecretKey {
     }
 
     /// ECDH: the x coordinate of `self` times `other`.
+    ///
+    /// Fails with [`KeyError::NotOnCurve`] only if the two keys are of
+    /// different kinds.
     pub fn agree(&self, other: &PublicKey) -> Result<SharedSecret, KeyError> {
         match &self.0 {
             Kind::Curve(secret) => backend::agree(secret, &other.0),
@@ -152,6 +158,8 @@ pub struct PublicKey([u8; 64]);
 
 impl PublicKey {
     /// A key from X and Y, 32 big-endian bytes each.
+    ///
+    /// Fails with [`KeyError::NotOnCurve`].
     pub fn from_bytes(bytes: &[u8; 64]) -> Result<Self, KeyError> {
         #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
         if stand_in::is_public(bytes) {
@@ -167,6 +175,8 @@ impl PublicKey {
 
     /// A key from its compressed form, as node records hold it: 2 for an even
     /// and 3 for an odd Y, then X (SEC 1, section 2.3.4).
+    ///
+    /// Fails with [`KeyError::NotOnCurve`].
     pub fn from_compressed(bytes: &[u8; 33]) -> Result<Self, KeyError> {
         #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
         if stand_in::is_compressed(bytes) {
@@ -250,6 +260,8 @@ impl Signature {
 
     /// The public key whose owner signed `digest`. Not constant in time: for
     /// digests that everyone may know.
+    ///
+    /// Fails with [`KeyError::BadSignature`] if no key could have made it.
     pub fn recover(&self, digest: &[u8; 32]) -> Result<PublicKey, KeyError> {
         #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
         if stand_in::is_signature(&self.0) {

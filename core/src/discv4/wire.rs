@@ -137,6 +137,9 @@ fn element(before: usize, data: &[u8]) -> Result<&[u8], DecodeError> {
 }
 
 /// Reads the RLP of a packet of this kind, whoever signed it.
+///
+/// Fails with what is wrong first in its list. Further elements, and what
+/// follows the list, are ignored, as EIP-8 asks.
 pub fn decode(kind: Kind, data: &[u8]) -> Result<Packet, DecodeError> {
     let mut list = rlp::list(&mut &*data)?;
     let bytes = &mut list;

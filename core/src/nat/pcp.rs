@@ -103,6 +103,10 @@ pub struct Mapping {
 /// Reads an answer to [`announce_request`]: the epoch. A gateway that knows PCP
 /// and not this operation is there all the same. `Ok(None)` is an answer to
 /// something else.
+///
+/// Fails with [`Failure::Unsupported`] for another version,
+/// [`Failure::Refused`] by the number of its result, or [`Failure::Malformed`].
+/// Source: RFC 6887, sections 7.2 and 14.1.
 pub fn read_announcement(bytes: &[u8]) -> Result<Option<u32>, Failure> {
     let Some(head) = read_head(bytes, ANNOUNCE)? else { return Ok(None) };
     match head.result {
@@ -112,6 +116,10 @@ pub fn read_announcement(bytes: &[u8]) -> Result<Option<u32>, Failure> {
 }
 
 /// Reads an answer to this request. `Ok(None)` is an answer to something else.
+///
+/// Fails with [`Failure::Unsupported`] for another version, operation or
+/// protocol, [`Failure::Refused`] by the number of its result, or
+/// [`Failure::Malformed`]. Source: RFC 6887, section 11.1.
 pub fn read_mapping(bytes: &[u8], request: &Request) -> Result<Option<Mapping>, Failure> {
     let Some(head) = read_head(bytes, MAP)? else { return Ok(None) };
     if head.result == UNSUPPORTED_VERSION {

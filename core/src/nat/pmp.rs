@@ -72,6 +72,10 @@ pub struct Mapping {
 
 /// Reads an answer to [`address_request`]. `Ok(None)` is an answer to something
 /// else.
+///
+/// Fails with [`Failure::Unsupported`] for another version or a gateway that
+/// does not know the operation, [`Failure::Refused`] by the number of its
+/// result, or [`Failure::Malformed`]. Source: RFC 6886, sections 3.2 and 3.5.
 pub fn read_address(bytes: &[u8]) -> Result<Option<Address>, Failure> {
     let Some(epoch) = read_head(bytes, ADDRESS)? else { return Ok(None) };
     let address = field::<4>(bytes, 8).ok_or(Failure::Malformed)?;
@@ -80,6 +84,8 @@ pub fn read_address(bytes: &[u8]) -> Result<Option<Address>, Failure> {
 
 /// Reads an answer to a [`map_request`] of this protocol and internal port.
 /// `Ok(None)` is an answer to something else.
+///
+/// Fails as [`read_address`] does. Source: RFC 6886, section 3.3.
 pub fn read_mapping(
     bytes: &[u8],
     protocol: Protocol,

@@ -53,6 +53,9 @@ pub fn binding_request(transaction: &Transaction) -> [u8; HEAD] {
 
 /// Reads an answer to the request of this transaction: where the server sees us.
 /// `Ok(None)` is something else.
+///
+/// Fails with [`Failure::Refused`] by the server's number, or
+/// [`Failure::Malformed`]. Source: RFC 8489, sections 5 and 14.
 pub fn read_binding(
     bytes: &[u8],
     transaction: &Transaction,

@@ -61,6 +61,9 @@ pub struct LocalCapabilities(Vec<LocalCapability>);
 impl LocalCapabilities {
     /// Checks and sorts an offer. Names are 1 to [`limits::CAPABILITY_NAME`]
     /// printable ASCII characters; the same name may come in several versions.
+    ///
+    /// Fails with [`Misuse::TooManyCapabilities`],
+    /// [`Misuse::DuplicateCapability`] or [`Misuse::CapabilityName`].
     pub fn new(offer: impl IntoIterator<Item = LocalCapability>) -> Result<Self, Misuse> {
         let mut offer: Vec<_> = offer.into_iter().take(limits::LOCAL_CAPABILITIES + 1).collect();
         if offer.len() > limits::LOCAL_CAPABILITIES {
@@ -188,6 +191,8 @@ impl Shared {
     /// That can be asked of a payload of more than some 14 MB only by
     /// compressing it, which costs as much as sending it; random bytes fit up
     /// to about a kilobyte less than the limit.
+    ///
+    /// Fails with [`Misuse::CodeOutOfRange`] or [`Misuse::MessageTooLarge`].
     pub fn message(&self, index: usize, code: u64, payload: Bytes) -> Result<Message, Misuse> {
         let message = Message { capability: index, code, payload };
         let wire_code = self.wire_code(&message).ok_or(Misuse::CodeOutOfRange)?;

@@ -70,6 +70,10 @@ impl From<DecodeError> for HelloError {
 
 impl Hello {
     /// Reads a hello's payload.
+    ///
+    /// Fails with [`HelloError::Malformed`], or with
+    /// [`HelloError::InvalidIdentity`] for an id of zeros or not of 64 bytes.
+    /// Its size is what a [`Session`](crate::session::Session) checks.
     pub fn decode(payload: &[u8]) -> Result<Self, HelloError> {
         let mut list = rlp::list(&mut &*payload)?;
         let version = rlp::uint(&mut list)?;

@@ -131,6 +131,9 @@ impl Initiator {
     ///
     /// `seed` must never serve two handshakes: ephemeral key, nonce and
     /// padding all grow from it.
+    ///
+    /// Fails with [`HandshakeError::InvalidPublicKey`] if `remote` is a key of
+    /// another kind than ours.
     pub fn new(
         secret: &SecretKey,
         public: &PublicKey,

@@ -32,6 +32,8 @@ pub enum Greeting {
 
 impl Local {
     /// Checks the parts. The public key is computed here, once.
+    ///
+    /// Fails with [`Misuse::ClientName`] if the name is too long.
     pub fn new(
         secret: SecretKey,
         client_name: impl Into<String>,

@@ -60,6 +60,9 @@ pub struct Record {
 impl Record {
     /// Exactly one record, strictly decoded, its signature checked. This is
     /// one verification, one decompression and one allocation.
+    ///
+    /// Fails as [`UnverifiedRecord::decode`] and [`UnverifiedRecord::verify`]
+    /// do.
     pub fn decode(rlp: &[u8]) -> Result<Self, RecordError> {
         Self::verify(Raw::decode(rlp)?)
     }

@@ -13,11 +13,17 @@ pub struct UnverifiedRecord(pub(super) Raw);
 
 impl UnverifiedRecord {
     /// Exactly one record, strictly decoded.
+    ///
+    /// Fails with what is wrong first: size, RLP, order of keys. The signature
+    /// is not looked at.
     pub fn decode(rlp: &[u8]) -> Result<Self, RecordError> {
         Raw::decode(rlp).map(Self)
     }
 
     /// Checks scheme, key and signature.
+    ///
+    /// Fails with [`RecordError::MissingScheme`], [`RecordError::Scheme`],
+    /// [`RecordError::PublicKey`] or [`RecordError::Signature`].
     pub fn verify(&self) -> Result<Record, RecordError> {
         Record::verify(self.0.clone())
     }

@@ -46,7 +46,6 @@ pub(crate) fn families(snapshot: &NodeSnapshot) -> Vec<Family> {
     list.connections(&snapshot.node.counts);
     list.dials(&snapshot.node);
     list.traffic(snapshot);
-    list.gateway(&snapshot.node);
     if let Some(discovery) = &snapshot.discovery {
         list.discovery(discovery);
         list.datagrams(discovery);
@@ -267,34 +266,6 @@ impl List {
             "Messages, by capability and direction",
             LABELS,
             messages,
-        );
-    }
-
-    fn gateway(&mut self, node: &Snapshot) {
-        let counts = &node.gateway.counts;
-        self.counter(
-            "devp2p_gateway_mappings_total",
-            "Port mappings that the gateway made, renewed or took back",
-            &["change"],
-            by([("mapped", counts.mapped), ("unmapped", counts.unmapped)]),
-        );
-        self.counter(
-            "devp2p_gateway_restarts_total",
-            "Times that the gateway had forgotten its mappings",
-            &[],
-            one(counts.restarts),
-        );
-        self.counter(
-            "devp2p_gateway_strays_total",
-            "Answers that were to no question of ours",
-            &[],
-            one(counts.strays),
-        );
-        self.counter(
-            "devp2p_gateway_failures_total",
-            "Requests to the gateway that came to nothing, by reason",
-            &["reason"],
-            by(counts.failures_by_label()),
         );
     }
 

@@ -101,3 +101,16 @@ fn bash_completes_commands_flags_and_values() {
     assert_eq!(completed("devp2p run --ipc", 2), "--ipcpath --ipcdisable");
     assert_eq!(completed("devp2p run --runtime to", 3), "tokio");
 }
+
+#[test]
+fn every_flag_of_run_stands_in_the_operators_guide() {
+    const GUIDE: &str = include_str!("../../../docs/operators.md");
+    let help = run(&["run", "--help"]).output;
+    let lines = help.iter().map(|line| line.trim_start()).filter(|line| line.starts_with('-'));
+    let flags = lines.filter_map(|line| line.split_once("--")?.1.split([' ', '=', '[']).next());
+    let flags: Vec<_> = flags.filter(|flag| *flag != "help").collect();
+    assert!(flags.len() > 25, "{flags:?}");
+    for flag in flags {
+        assert!(GUIDE.contains(&format!("`--{flag}")), "--{flag}");
+    }
+}

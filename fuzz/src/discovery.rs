@@ -177,7 +177,7 @@ impl World {
             step::MILLISECONDS => {
                 self.watch.wait(Duration::from_millis(u64::from(tape.word())));
             }
-            step::SECONDS => self.watch.wait(Duration::from_secs(tape.number().min(1 << 20))),
+            step::SECONDS => self.watch.wait(tape.time()),
             step::JUMP => self.watch.clock.unix = UnixTime::from_micros(tape.number().min(1 << 62)),
             step::BACK => {
                 let ago = u64::from(tape.word()) * 1000;

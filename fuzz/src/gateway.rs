@@ -133,7 +133,7 @@ fn decide(tape: &mut Tape<'_>) {
     let ports = [Some(30303), None, Some(0), Some(u16::MAX)];
     let port = |choice: u8| ports[usize::from(choice)];
     let mut mapper = Mapper::new(nat.methods(), port(tape.choice(4)), port(tape.choice(4)));
-    let mut now = Instant::from_micros(tape.number());
+    let mut now = Instant::ZERO + tape.time();
     let mut told = Vec::new();
     while !tape.is_empty() {
         settle(&mut mapper, tape, &mut now, &mut told);
@@ -141,8 +141,8 @@ fn decide(tape: &mut Tape<'_>) {
         assert!(until > now, "a busy loop");
         now = match tape.choice(3) {
             0 => until,
-            1 => until + Duration::from_secs(tape.number()),
-            _ => now + Duration::from_millis(tape.number()),
+            1 => until + tape.time(),
+            _ => now + tape.time() / 1024,
         };
     }
     mapper.stop();

@@ -299,7 +299,7 @@ impl World {
                 self.pass(time, tape.yes());
             }
             step::SECONDS => {
-                let time = Duration::from_secs(tape.number().min(1 << 20));
+                let time = tape.time();
                 self.pass(time, tape.yes());
             }
             step::BACK => {

@@ -2,7 +2,6 @@
 //! only what answers the question under way is kept from discovery.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use devp2p_core::entropy::Seed;
 use devp2p_core::nat::is_public;
@@ -79,7 +78,7 @@ fn ask(tape: &mut Tape<'_>) {
     let servers: Vec<_> = (0..tape.choice(5)).map(server).collect();
     let none = servers.is_empty();
     let mut query = Query::new(servers, Seed::from_number(7).secrets());
-    let mut now = Instant::from_micros(tape.number());
+    let mut now = Instant::ZERO + tape.time();
     let mut last: Option<(SocketAddr, Vec<u8>)> = None;
     while !tape.is_empty() {
         for round in 0.. {
@@ -91,7 +90,7 @@ fn ask(tape: &mut Tape<'_>) {
         assert!(query.deadline().is_none_or(|deadline| deadline.at > now), "a busy loop");
         match tape.choice(4) {
             0 => now = query.deadline().map_or(now, |deadline| deadline.at),
-            1 => now = now + Duration::from_millis(tape.number()),
+            1 => now = now + tape.time() / 1024,
             2 => {
                 // Not ours, whatever it is and wherever it comes from.
                 let before = query.status();

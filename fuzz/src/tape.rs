@@ -4,6 +4,8 @@
 //! removes or swaps pieces makes sensible neighbours of it, and a seed can be
 //! written by hand. Nothing fails: what is missing is zero.
 
+use core::time::Duration;
+
 use arbitrary::Unstructured;
 
 /// The input of one run.
@@ -51,6 +53,12 @@ impl<'a> Tape<'a> {
             *byte = self.byte();
         }
         u64::from_le_bytes(bytes)
+    }
+
+    /// Some time, of at most a million seconds: where the clock ends nothing can be
+    /// waited for any more.
+    pub fn time(&mut self) -> Duration {
+        Duration::from_secs(self.number().min(1 << 20))
     }
 
     /// A length of two bytes, then as many bytes, or those that are left.

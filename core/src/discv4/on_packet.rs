@@ -70,7 +70,7 @@ impl Discovery {
             let is_first = self.bonds.ping(&from.id, from.ip(), self.now.mono);
             self.store_times(from, is_first);
             self.state_endpoint(from, ping.to);
-            self.add_inbound(node);
+            self.add_inbound(node, ping.enr_sequence);
         } else if let Some(Request { asked: Asked::Ping { inbound, .. }, .. }) =
             self.requests.ping_to(&from.id, from.source)
         {
@@ -99,7 +99,8 @@ impl Discovery {
         self.state_endpoint(from, pong.to);
         if let Some(tcp) = inbound {
             let to = request.to;
-            self.add_inbound(Contact::new(from.public_key, to.ip(), to.port(), tcp));
+            let seen = Contact::new(from.public_key, to.ip(), to.port(), tcp);
+            self.add_inbound(seen, pong.enr_sequence);
         }
         let sequence = pong.enr_sequence.unwrap_or(0);
         match purpose {

@@ -7,6 +7,7 @@
 //!           ─▶ look up three random targets ─▶ ready
 //! ```
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -214,8 +215,15 @@ impl Discovery {
         self.tell_added(contact, &added);
     }
 
-    /// A node that has pinged us and proved its endpoint.
-    pub(super) fn add_inbound(&mut self, contact: Contact) {
+    /// A node that has pinged us and proved its endpoint. While we have the record
+    /// whose number it states, the port in it holds: packets may leave a gateway by
+    /// another one than leads in. geth has the node at the one that it saw last.
+    pub(super) fn add_inbound(&mut self, seen: Contact, sequence: Option<u64>) {
+        let record = self.table.contact(seen.id()).and_then(Contact::record);
+        let record = record.filter(|record| Some(record.sequence()) == sequence);
+        let signed = record.map(|record| Contact::from_record(Arc::clone(record)));
+        let signed = signed.filter(|signed| signed.ip() == seen.ip() && signed.udp() != 0);
+        let contact = signed.unwrap_or(seen);
         let added = self.table.add_inbound(contact.clone(), self.now.mono);
         self.tell_added(contact, &added);
     }

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::harness::{Lone, Stranger, address};
 use crate::discv4::{
     Answer, Command, DropReason, EnrRequest, EnrResponse, Event, FindNode, Input, Kind, Neighbor,
-    Neighbors, Packet, PacketEndpoint, RequestError,
+    Neighbors, Packet, PacketEndpoint, Ping, RequestError,
 };
 use crate::identity::{Contact, Record, RecordBuilder};
 use crate::limits;
@@ -164,6 +164,28 @@ fn a_node_that_has_moved_is_told_of_with_the_record_that_it_gave() {
         .find_map(|event| if let Event::Updated(contact) = event { Some(contact) } else { None });
     let told = told.unwrap_or_else(|| panic!("{:?}", lone.events));
     assert_eq!((told.record(), told.udp_endpoint()), (Some(&record), Some(moved.at)));
+}
+
+/// A gateway that maps a port lets packets of before the mapping go on leaving by
+/// another.
+#[test]
+fn who_is_seen_at_another_port_stays_where_its_record_says_until_there_is_a_newer_one() {
+    let stranger = Stranger::new(1);
+    let record = RecordBuilder::new(7).ip(stranger.at.ip()).udp(stranger.at.port());
+    let known = Contact::from_record(Arc::new(record.sign(&stranger.key).unwrap()));
+    let id = *known.id();
+    let mut lone = Lone::new(1, |config| config.bootnodes.push(known));
+    lone.wait_serving(core::slice::from_ref(&stranger), Duration::from_secs(10));
+    let seen = Stranger { key: stranger.key, at: SocketAddr::new(stranger.at.ip(), 9999) };
+    let mut seen_at = |sequence: Option<u64>| {
+        let Packet::Ping(ping) = seen.ping(lone.at, lone.now) else { unreachable!() };
+        lone.hear(&seen, &Packet::Ping(Ping { enr_sequence: sequence, ..ping }));
+        lone.machine.get().table().contact(&id).unwrap().udp_endpoint().unwrap()
+    };
+    assert_eq!(seen_at(Some(7)), stranger.at);
+    assert_eq!(seen_at(Some(8)), seen.at);
+    assert_eq!(seen_at(Some(7)), stranger.at);
+    assert_eq!(seen_at(None), seen.at);
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub fn look_up(
     thread.spawn(move || found(addresses(&name, port))).map(drop)
 }
 
-fn addresses(name: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
+/// The same on this thread.
+pub(crate) fn addresses(name: &HostName, port: u16) -> io::Result<Vec<SocketAddr>> {
     let name = name.as_str().ok_or(io::ErrorKind::InvalidInput)?;
     let mut addresses: Vec<_> = (name, port).to_socket_addrs()?.filter(usable).collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);

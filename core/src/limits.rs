@@ -636,6 +636,11 @@ pub const NAT_RENEW_MIN: Duration = Duration::from_secs(15);
 /// its restart to the next question.
 pub const NAT_CHECK: Duration = Duration::from_secs(30);
 
+/// Between two requests for a mapping, at least, where the gateway does not say
+/// whether it has restarted: UPnP. geth `extipRetryInterval`; ours: its devices may
+/// write each mapping down.
+pub const NAT_REMAP: Duration = Duration::from_secs(2 * 60);
+
 /// After the first failure in a row, before the gateway is asked again; doubled
 /// with each. Ours.
 pub const NAT_RETRY_MIN: Duration = Duration::from_secs(15);
@@ -663,6 +668,10 @@ pub const UPNP_TIMEOUT: Duration = Duration::from_secs(6);
 /// For the gateway to give its mappings back, when a node stops. Ours: it is one
 /// hop away, and connections take longer to end ([`DISCONNECT_LINGER`]).
 pub const NAT_STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// For one call to a UPnP device meanwhile. Ours: there are three, that under way
+/// and one for each port.
+pub const UPNP_STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Statuses of the gateway that wait for the node's loop. Ours.
 pub const NAT_STATUSES: usize = 16;

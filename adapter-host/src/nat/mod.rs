@@ -19,9 +19,10 @@ use std::time::Instant as Wall;
 
 use async_channel::{Receiver, Sender};
 use devp2p_core::limits;
-use devp2p_core::nat::{self, Action, Mapper, Nat, Status, Step};
+use devp2p_core::nat::{self, Action, Mapper, Nat, Status, Step, StunServer};
 
-use crate::{Clock, look_up};
+use crate::Clock;
+use crate::names::addresses;
 use link::Link;
 
 /// What the thread says.
@@ -58,7 +59,7 @@ impl Gateway {
         let mut gateway = Self { told, running: None, ends: None };
         if let Nat::Stun(server) = nat {
             if udp.is_some_and(|udp| !udp.ip().to_canonical().is_loopback()) {
-                find_servers(server.as_ref(), tell)?;
+                gateway.running = find_servers(server.as_ref(), tell)?;
             }
             return Ok(gateway);
         }
@@ -122,23 +123,43 @@ fn ip4(ip: IpAddr) -> Ipv4Addr {
     }
 }
 
-/// The one that was named, or some that everybody may ask.
-fn find_servers(server: Option<&nat::StunServer>, tell: Sender<Told>) -> io::Result<()> {
-    let tell = move |servers| drop(tell.try_send(Told::Servers(servers)));
-    let Some(server) = server else {
-        tell(nat::stun::PUBLIC_SERVERS.map(SocketAddr::V4).to_vec());
-        return Ok(());
+/// The one that was named, or some that everybody may ask. A name is looked up on
+/// a thread, again and again until that succeeds.
+fn find_servers(
+    server: Option<&StunServer>,
+    tell: Sender<Told>,
+) -> io::Result<Option<mpsc::Sender<Infallible>>> {
+    let known = match server {
+        None => Some(nat::stun::PUBLIC_SERVERS.map(SocketAddr::V4).to_vec()),
+        Some(server) => server.address().map(|address| vec![address]),
     };
-    match server.name() {
-        Some(name) => look_up(&name, server.port(), move |found| match found {
-            Ok(servers) => tell(servers),
-            Err(error) => tracing::warn!(%error, "cannot look up the STUN server"),
-        }),
-        None => {
-            tell(server.address().into_iter().collect());
-            Ok(())
-        }
+    if let Some(servers) = known {
+        let _ = tell.try_send(Told::Servers(servers));
+        return Ok(None);
     }
+    let Some((server, name)) = server.and_then(|server| Some((server.clone(), server.name()?)))
+    else {
+        return Ok(None);
+    };
+    let (running, stopping) = mpsc::channel();
+    let stop = StopSign(stopping);
+    let thread = thread::Builder::new().name("devp2p-gateway".into());
+    thread.spawn(move || {
+        let mut wait = limits::NAT_RETRY_MIN;
+        while !stop.is_set() {
+            match addresses(&name, server.port()) {
+                Ok(servers) => {
+                    let _ = tell.try_send(Told::Servers(servers));
+                    break;
+                }
+                Err(error) => tracing::warn!(%server, %error, "cannot look up the STUN server"),
+            }
+            stop.wait(wait);
+            wait = (2 * wait).min(limits::NAT_RETRY_MAX);
+        }
+        let _ = tell.send_blocking(Told::Ended);
+    })?;
+    Ok(Some(running))
 }
 
 /// Whether the thread is to end.
@@ -160,6 +181,7 @@ impl StopSign {
 fn run(mut mapper: Mapper, mut link: Link, tell: &Sender<Told>) {
     let clock = Clock::start();
     let mut said = Status::default();
+    let mut was_fruitless = false;
     loop {
         if link.stop.is_set() {
             mapper.stop();
@@ -171,6 +193,13 @@ fn run(mut mapper: Mapper, mut link: Link, tell: &Sender<Told>) {
             Step::Done => break,
         }
         let status = mapper.status();
+        let is_fruitless = mapper.is_fruitless();
+        if is_fruitless && !was_fruitless && !link.stop.is_set() {
+            tracing::info!(
+                "no gateway maps our ports: behind one that does not, forward them by hand"
+            );
+        }
+        was_fruitless = is_fruitless;
         // One that finds no room is said with the next.
         if status != said && tell.try_send(Told::Status(status)).is_ok() {
             log(&said, &status);
@@ -202,13 +231,27 @@ fn act(mapper: &mut Mapper, link: &mut Link, clock: &Clock, action: Action) {
 }
 
 fn log(before: &Status, now: &Status) {
-    let external = now.external;
-    if external == before.external {
+    let (old, new) = (&before.external, &now.external);
+    if old == new {
         return;
     }
-    let method = now.method.map(nat::Method::label);
-    let (ip, tcp, udp) = (external.ip, external.tcp, external.udp);
-    tracing::info!(?ip, ?tcp, ?udp, ?method, "reachable through the gateway");
+    let (ip, method) = (new.ip, now.method.map(nat::Method::label));
+    for (protocol, old, port) in [("TCP", old.tcp, new.tcp), ("UDP", old.udp, new.udp)] {
+        match port {
+            Some(port) if old != Some(port) => {
+                tracing::info!(protocol, port, method, "the gateway maps a port to ours");
+            }
+            None if old.is_some() => tracing::info!(protocol, "the gateway maps no port any more"),
+            Some(_) | None => {}
+        }
+    }
+    match ip {
+        Some(ip) if old.ip != Some(ip) => tracing::info!(%ip, "our address out there"),
+        None if new.tcp.or(new.udp).is_some() => {
+            tracing::info!("the gateway has no address that strangers could send to");
+        }
+        Some(_) | None => {}
+    }
 }
 
 #[cfg(test)]

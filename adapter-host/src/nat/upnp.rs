@@ -34,6 +34,8 @@ pub(super) struct Upnp {
     search: SocketAddr,
     /// Devices that are believed though nobody should have one there: in tests.
     allowed: Vec<IpAddr>,
+    /// For how long a call is waited for.
+    patience: Duration,
     /// Held by the call under way.
     busy: Arc<()>,
 }
@@ -43,7 +45,14 @@ const SEARCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 25
 
 impl Upnp {
     pub(super) fn new(bound: Ipv4Addr) -> Self {
-        Self { bound, device: None, search: SEARCH, allowed: Vec::new(), busy: Arc::new(()) }
+        Self {
+            bound,
+            device: None,
+            search: SEARCH,
+            allowed: Vec::new(),
+            patience: limits::UPNP_TIMEOUT,
+            busy: Arc::new(()),
+        }
     }
 
     /// Its address out there.
@@ -93,21 +102,24 @@ impl Upnp {
         stop: &StopSign,
         ask: impl FnOnce(&Device) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let known = self.device.take();
+        let known = self.device.clone();
         // While we stop nothing is looked for any more.
         if known.is_none() && stop.is_set() {
             return Err(Failure::NoGateway);
         }
         let (bound, search, allowed) = (self.bound, self.search, self.allowed.clone());
-        let asked: Result<_, Failure> = self.call(stop, move || {
+        let asked = self.call(stop, move || {
             let device = match known {
                 Some(device) => device,
                 None => find(bound, search, allowed)?,
             };
             let answer = ask(&device);
             Ok((device, answer))
-        })?;
-        let (device, answer) = asked?;
+        });
+        if !stop.is_set() {
+            self.device = None;
+        }
+        let (device, answer) = asked??;
         if matches!(answer, Ok(_) | Err(Failure::Refused(_))) {
             self.device = Some(device);
         }
@@ -119,8 +131,15 @@ impl Upnp {
         stop: &StopSign,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        if Arc::strong_count(&self.busy) > 1 {
-            return Err(Failure::Silent);
+        let mut stopping = stop.is_set();
+        let mut until =
+            Instant::now() + if stopping { limits::UPNP_STOP_TIMEOUT } else { self.patience };
+        while Arc::strong_count(&self.busy) > 1 {
+            // While we stop there is no other time.
+            if !stopping || Instant::now() >= until {
+                return Err(Failure::Silent);
+            }
+            thread::sleep(LOOK);
         }
         let busy = Arc::clone(&self.busy);
         let (send, done) = mpsc::sync_channel(1);
@@ -130,17 +149,19 @@ impl Upnp {
             let _ = send.send(result);
         });
         thread.map_err(|_| Failure::NoGateway)?;
-        let stopping = stop.is_set();
-        let until = Instant::now() + limits::UPNP_TIMEOUT;
         loop {
             match done.recv_timeout(LOOK) {
                 Ok(result) => return Ok(result),
                 Err(RecvTimeoutError::Disconnected) => return Err(Failure::Malformed),
-                Err(RecvTimeoutError::Timeout) => {
-                    if Instant::now() >= until || (!stopping && stop.is_set()) {
-                        return Err(Failure::Silent);
-                    }
-                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !stopping && stop.is_set() {
+                // What it comes to is to be given back.
+                stopping = true;
+                until = until.min(Instant::now() + limits::UPNP_STOP_TIMEOUT);
+            }
+            if Instant::now() >= until {
+                return Err(Failure::Silent);
             }
         }
     }

@@ -92,6 +92,8 @@ struct Port {
     wanted: u16,
     /// Out there, and when it ends.
     held: Option<(u16, Instant)>,
+    /// The gateway was asked for it this way and did not answer: it may hold.
+    doubtful: Option<Method>,
     /// When to ask for it, and when it last was asked for.
     at: Instant,
     tried: Option<Instant>,
@@ -122,8 +124,16 @@ impl Mapper {
     pub fn new(methods: &'static [Method], tcp: Option<u16>, udp: Option<u16>) -> Self {
         let port = |protocol, internal: Option<u16>| {
             let internal = internal.filter(|port| *port != 0)?;
-            let (at, wanted) = (Instant::ZERO, internal);
-            Some(Port { protocol, internal, wanted, held: None, at, tried: None, failures: 0 })
+            Some(Port {
+                protocol,
+                internal,
+                wanted: internal,
+                held: None,
+                doubtful: None,
+                at: Instant::ZERO,
+                tried: None,
+                failures: 0,
+            })
         };
         Self {
             methods,
@@ -166,8 +176,12 @@ impl Mapper {
     }
 
     fn unmap_next(&self, method: Method) -> Step {
-        let held = self.ports().find_map(|port| Some((port, port.held?.0)));
-        held.map_or(Step::Done, |(port, external)| {
+        let held = self.ports().find_map(|port| match (port.held, port.doubtful) {
+            (Some((external, _)), _) => Some((port, method, external)),
+            (None, Some(method)) => Some((port, method, port.wanted)),
+            (None, None) => None,
+        });
+        held.map_or(Step::Done, |(port, method, external)| {
             let (protocol, internal) = (port.protocol, port.internal);
             Step::Do(Action::Unmap { method, protocol, internal, external })
         })
@@ -185,14 +199,19 @@ impl Mapper {
         self.answered = true;
         self.failures = 0;
         self.ask_at = now + limits::NAT_CHECK;
-        let moved = gateway.address.is_some_and(|address| self.learn_address(address));
         match gateway.epoch {
             Some(epoch) => self.learn_epoch(now, epoch),
             // It may have forgotten our mappings, and would not say so.
-            None => self.map_all(now),
+            None => self.map_all(now, limits::NAT_REMAP),
         }
-        if moved {
-            self.map_all(now);
+        match gateway.address {
+            Some(address) => {
+                if self.learn_address(address) {
+                    self.map_all(now, limits::NAT_RENEW_MIN);
+                }
+            }
+            // Only a mapping tells it.
+            None => self.map_all(now, limits::NAT_RENEW_MIN),
         }
     }
 
@@ -211,7 +230,7 @@ impl Mapper {
     /// What came of an [`Action::Unmap`]. Whatever it was: it is not tried again.
     pub fn unmapped(&mut self, protocol: Protocol, answer: Result<(), Failure>) {
         if let Some(port) = self.port(protocol) {
-            port.held = None;
+            (port.held, port.doubtful) = (None, None);
         }
         match answer {
             Ok(()) => increment(&mut self.counts.unmapped),
@@ -224,7 +243,12 @@ impl Mapper {
         self.counts.strays = self.counts.strays.saturating_add(answers);
     }
 
-    /// From now on only what is held is given back.
+    /// Whether no gateway has mapped anything, by whichever protocol.
+    pub fn is_fruitless(&self) -> bool {
+        self.failures > 0 && !self.holds_any()
+    }
+
+    /// From now on only what is held, or may be, is given back.
     pub const fn stop(&mut self) {
         self.stopping = true;
     }
@@ -244,13 +268,14 @@ impl Mapper {
     fn granted(&mut self, now: Instant, protocol: Protocol, grant: &Grant) {
         increment(&mut self.counts.mapped);
         if grant.address.is_some_and(|address| self.learn_address(address)) {
-            self.map_all(now);
+            self.map_all(now, limits::NAT_RENEW_MIN);
         }
         if let Some(epoch) = grant.epoch {
             self.learn_epoch(now, epoch);
         }
         let Some(port) = self.port(protocol) else { return };
         port.tried = Some(now);
+        port.doubtful = None;
         let life = Duration::from_secs(grant.life.into()).min(limits::NAT_LIFE);
         // One that is too short to be renewed in time: a record that changes all
         // the time would be worse.
@@ -263,8 +288,12 @@ impl Mapper {
 
     fn not_granted(&mut self, now: Instant, protocol: Protocol, failure: Failure) {
         self.counts.failed(failure);
+        let method = self.methods.get(self.current).copied();
         let Some(port) = self.port(protocol) else { return };
         port.tried = Some(now);
+        if failure == Failure::Silent {
+            port.doubtful = method;
+        }
         port.at = now + wait(port.failures);
         port.failures = port.failures.saturating_add(1);
         if !self.holds_any() && self.ports().all(|port| port.failures > 0) {
@@ -306,15 +335,15 @@ impl Mapper {
     fn learn_epoch(&mut self, now: Instant, epoch: u32) {
         if self.epoch.heard(now, epoch) {
             increment(&mut self.counts.restarts);
-            self.map_all(now);
+            self.map_all(now, limits::NAT_RENEW_MIN);
         }
     }
 
-    /// As soon as may be: one who says something else each time is not asked each
-    /// time.
-    fn map_all(&mut self, now: Instant) {
+    /// Not sooner than this after the last time: one who says something else each
+    /// time is not asked each time.
+    fn map_all(&mut self, now: Instant, after: Duration) {
         for port in self.ports.iter_mut().flatten() {
-            let earliest = port.tried.map_or(now, |tried| now.max(tried + limits::NAT_RENEW_MIN));
+            let earliest = port.tried.map_or(now, |tried| now.max(tried + after));
             port.at = port.at.min(earliest);
         }
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZero;
 use core::str::FromStr;
 
 use alloc::borrow::ToOwned as _;
@@ -83,13 +84,17 @@ impl FromStr for StunServer {
 
     fn from_str(text: &str) -> Result<Self, NatError> {
         if let Ok(address) = text.parse::<SocketAddr>() {
+            let _: NonZero<u16> = NonZero::new(address.port()).ok_or(NatError::Server)?;
             return Ok(Self { host: alloc::format!("{}", address.ip()), port: address.port() });
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
             return Ok(Self { host: alloc::format!("{ip}"), port: STUN_PORT });
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| NatError::Server)?),
+            Some((host, port)) => {
+                let port: NonZero<u16> = port.parse().map_err(|_| NatError::Server)?;
+                (host, port.get())
+            }
             None => (text, STUN_PORT),
         };
         HostName::new(host).map_err(|_| NatError::Server)?;
@@ -176,10 +181,20 @@ impl FromStr for Nat {
             "upnp" => Ok(Self::Upnp),
             "pmp" | "natpmp" | "nat-pmp" => gateway().map(Self::Pmp),
             "pcp" => gateway().map(Self::Pcp),
-            "extip" | "ip" => ip.map(Self::ExtIp).ok_or(NatError::Missing),
+            "extip" | "ip" => match ip {
+                Some(ip) if is_nobodys(ip) => Err(NatError::Address),
+                Some(ip) => Ok(Self::ExtIp(ip)),
+                None => Err(NatError::Missing),
+            },
             _ => Err(NatError::Unknown),
         }
     }
+}
+
+/// Whether it is no address of one machine.
+fn is_nobodys(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 impl fmt::Display for Nat {

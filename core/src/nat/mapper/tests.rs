@@ -15,6 +15,10 @@ struct World {
     address: IpAddr,
     booted: Instant,
     says_epoch: bool,
+    /// If asked; else only a mapping does.
+    says_address: bool,
+    /// What it does is done, and its answer is lost.
+    is_mute: bool,
     life: u32,
     /// What is added to the port that was asked for.
     shift: u16,
@@ -32,6 +36,8 @@ impl World {
             address: HERE,
             booted: Instant::ZERO,
             says_epoch: true,
+            says_address: true,
+            is_mute: false,
             life: 600,
             shift: 0,
             refuses: None,
@@ -50,7 +56,8 @@ impl World {
         let spoken = |method| self.speaks.contains(&method);
         match action {
             Action::Ask(method) => {
-                let there = Gateway { address: Some(self.address), epoch: self.epoch() };
+                let address = self.says_address.then_some(self.address);
+                let there = Gateway { address, epoch: self.epoch() };
                 let answer = if spoken(method) { Ok(there) } else { Err(Failure::Silent) };
                 self.mapper.asked(self.now, answer);
             }
@@ -63,7 +70,9 @@ impl World {
                         self.maps.retain(|(other, ..)| *other != protocol);
                         self.maps.push((protocol, internal, external));
                         let (life, epoch) = (self.life, self.epoch());
-                        Ok(Grant { external, address: None, life, epoch })
+                        let address = (!self.says_address).then_some(self.address);
+                        let grant = Grant { external, address, life, epoch };
+                        if self.is_mute { Err(Failure::Silent) } else { Ok(grant) }
                     }
                 };
                 self.mapper.mapped(self.now, protocol, answer);
@@ -217,7 +226,7 @@ fn a_restart_is_noticed_by_the_epoch_and_the_same_ports_are_mapped_again() {
 }
 
 #[test]
-fn a_gateway_without_an_epoch_is_told_of_each_mapping_with_each_check() {
+fn a_gateway_without_an_epoch_is_told_of_each_mapping_every_two_minutes() {
     let mut world = World::new(&[Method::Upnp], &[Method::Upnp]);
     world.says_epoch = false;
     world.run(100);
@@ -235,6 +244,29 @@ fn another_address_is_believed_and_everything_mapped_anew() {
     world.run(31);
     assert_eq!(world.external(), external(THERE, 30303, 30301));
     assert_eq!(world.maps.len(), 2);
+}
+
+#[test]
+fn where_only_a_mapping_tells_the_address_a_change_is_noticed_as_soon() {
+    let mut world = World::new(PMP, PMP);
+    world.says_address = false;
+    world.run(60);
+    assert_eq!(world.external(), external(HERE, 30303, 30301));
+    world.address = THERE;
+    world.run(31);
+    assert_eq!(world.external(), external(THERE, 30303, 30301));
+}
+
+#[test]
+fn what_was_asked_for_and_not_answered_is_given_back_as_well() {
+    let mut world = World::new(PMP, PMP);
+    world.is_mute = true;
+    world.settle();
+    assert_eq!(world.maps.len(), 2);
+    assert_eq!((world.external().tcp, world.external().udp), (None, None));
+    world.mapper.stop();
+    assert_eq!(world.settle(), None);
+    assert!(world.maps.is_empty(), "{:?}", world.maps);
 }
 
 #[test]

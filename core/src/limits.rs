@@ -565,7 +565,7 @@ pub const JOURNAL_STRANGERS: usize = 1024;
 /// Entries of each. Ours: what one connection that is refused brings, twice.
 pub const JOURNAL_OF_STRANGER: usize = 8;
 
-/// Nodes whose story is kept that we have dialled, admitted or were told to keep.
+/// Nodes whose story is kept that we have dialled or were told to keep.
 /// Ours: with all entries less than four megabytes.
 pub const JOURNAL_ACQUAINTANCES: usize = 1024;
 

@@ -12,7 +12,7 @@ use futures_lite::future::{or, zip};
 use super::{node, tidings};
 use crate::args::Bootnode;
 use crate::failure::{Failure, system};
-use crate::writer::{Lines, Written};
+use crate::writer::{Full, Lines, Written};
 use crate::{signals, workers};
 
 pub(super) fn run(listen: &Bootnode) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ pub(super) fn run(listen: &Bootnode) -> Result<(), Failure> {
     let signals = signals::watch().map_err(system("signals"))?;
     let executor = Arc::new(Executor::new());
     let discovery = super::start(arguments, bootnodes, &nat, &executor)?;
-    let (lines, written) = Lines::start().map_err(system("output thread"))?;
+    let (lines, written) = Lines::start(Full::Drop).map_err(system("output thread"))?;
     let record = discovery.record();
     let host = Host { discovery, record, lines, json: arguments.json };
     let until = async {

@@ -14,7 +14,7 @@ use crate::args::Listen;
 use crate::failure::{Failure, system};
 use crate::runtime::{self, Runtime};
 use crate::signals;
-use crate::writer::{Lines, Written};
+use crate::writer::{Full, Lines, Written};
 
 pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     runtime::raise_file_limit();
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Listen) -> Result<(), Failure> {
     let config = Config::new(node, seed).listen(arguments.addr);
     let work = async |runtime: Runtime| {
         let node = runtime.start(config)?;
-        let (lines, written) = Lines::start().map_err(system("output thread"))?;
+        let (lines, written) = Lines::start(Full::Wait).map_err(system("output thread"))?;
         let until = async {
             let _ = signals.recv().await;
         };

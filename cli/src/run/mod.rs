@@ -22,7 +22,7 @@ use crate::args::Run;
 use crate::failure::{Failure, system};
 use crate::runtime::{self, Runtime};
 use crate::signals::{self, Hangups};
-use crate::writer::{Lines, Written};
+use crate::writer::{Full, Lines, Written};
 use crate::{key, rlpx};
 
 use directory::Directory;
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     let hangups = Hangups::watch().map_err(system("signals"))?;
     // Others are kept out of it until the node is gone.
     let directory = settings.data_directory.as_deref().map(Directory::open).transpose()?;
+    let doors = doors::Closed::open(&settings, arguments.metrics)?;
     let mut seeds = SeedChain::new(host::seed()?);
     let key = match (given, &directory) {
         (Some(key), _) => key,
@@ -50,12 +51,11 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     };
     let (config, seed) = (settings.node(key)?, seeds.draw());
     let kept = directory.as_ref().map(Directory::node_database);
-    let doors = doors::Closed::open(&settings, arguments.metrics)?;
     runtime::run(arguments.runtime, async move |runtime| {
         // With it go the copies of key and seed.
         let node = settings.start(config, seed, kept, &runtime)?;
         let doors = doors.serve(&node, &runtime)?;
-        let (lines, written) = Lines::start().map_err(system("output thread"))?;
+        let (lines, written) = Lines::start(Full::Drop).map_err(system("output thread"))?;
         let record = node.record();
         let host = Host { record, node, doors, lines, runtime, json: arguments.json };
         let until = async {
@@ -104,7 +104,7 @@ impl Host {
         service::stopping();
         // Events are taken meanwhile: those who wait to be told of end too.
         let _ = zip(self.node.stop(), self.receive()).await;
-        drop(self.lines);
+        drop((self.doors, self.lines));
         written.end().await
     }
 

@@ -45,7 +45,9 @@ impl<'a> Reloads<'a> {
         };
         let changes = Changes::between(&self.live, &next);
         if let Err(error) = apply(&changes, &next, node).await {
+            // What was may be applied again: all of it is, the next time.
             tracing::warn!(%error, "not all that was read again could be applied");
+            return;
         }
         let Changes { drop, keep, distrust, trust } = changes;
         tracing::info!(

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use devp2p_smol::core::crypto::SecretKey;
 use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{NetRestrict, NodeAddress, NodeId, Subnet};
+use devp2p_smol::core::limits;
 use devp2p_smol::core::nat::Nat;
-use devp2p_smol::core::node;
+use devp2p_smol::core::node::{self, ConfigError};
 use devp2p_smol::{Config, Limits, Node, StartError};
 
 use super::file::{self, At, File, Listen, Named, P2p};
@@ -159,6 +160,14 @@ impl Live {
         };
         let static_nodes = nodes("--staticnodes", &arguments.staticnodes, &p2p.static_nodes)?;
         let trusted = nodes("--trustednodes", &arguments.trustednodes, &p2p.trusted_nodes)?;
+        for (field, count, most) in [
+            ("StaticNodes", static_nodes.len(), limits::STATIC_NODES),
+            ("TrustedNodes", trusted.len(), limits::TRUSTED_NODES),
+        ] {
+            if count > most {
+                return Err(Failure::Start(ConfigError::too_many(field, most).into()));
+            }
+        }
         let trusted_nodes = trusted.iter().map(NodeAddress::node_id).collect();
         Ok(Self { limits, static_nodes, trusted_nodes })
     }

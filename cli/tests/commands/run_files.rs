@@ -192,6 +192,19 @@ fn at_sighup_limits_and_trusted_nodes_are_those_of_the_file() {
 }
 
 #[test]
+fn at_sighup_a_list_that_is_too_long_changes_nothing() {
+    let file = Configuration::of("MaxPeers = 0");
+    let (node, enode) = file.start(&["--log", "devp2p::run::reload=info"]);
+    let (public, _) = identity(&enode).split_at("enode://".len() + 128);
+    let nodes: Vec<_> = (1..=4097).map(|port| format!("\"{public}@127.0.0.1:{port}\"")).collect();
+    file.write(&format!("MaxPeers = 5\nStaticNodes = [{}]", nodes.join(",")));
+    node.signal("HUP");
+    let said = node.error();
+    assert!(said.contains("all stays as it was") && said.contains("StaticNodes"), "{said}");
+    assert!(run(&["rlpx", "ping", &enode]).complaint().contains("too many peers"));
+}
+
+#[test]
 fn the_command_line_stands_at_sighup() {
     let file = Configuration::of("MaxPeers = 5");
     let place = place();

@@ -127,6 +127,28 @@ fn a_reader_who_dawdles_holds_up_no_peer_and_a_second_signal_ends_at_once() {
     assert_eq!(program.end().status, 143);
 }
 
+#[test]
+fn a_service_that_nobody_reads_drops_what_it_has_to_say_and_ends_at_the_first_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("ipc");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let run = ["run", "--addr", "127.0.0.1", "--port", "0", "--nodiscover", "--echo", "--ipcpath"];
+    let arguments = [&run[..], &[socket.to_str().unwrap()]].concat();
+    let program = Program::start_into(&arguments, writer.try_clone().unwrap());
+    let mut reader = BufReader::new(reader);
+    let mut enode = String::new();
+    reader.read_line(&mut enode).unwrap();
+    fill(&writer);
+    let world = World::new();
+    let peer = world.dial(enode.trim(), "x");
+    program.signal("TERM");
+    assert_eq!(within(peer.closed()), QUITTING);
+    let outcome = program.end();
+    let complaint = "devp2p: cannot write to standard output: nobody reads the last lines";
+    assert_eq!((outcome.status, &outcome.errors[..]), (1, &[complaint.to_owned()][..]));
+    assert!(!socket.exists());
+}
+
 fn listen_into(output: PipeWriter) -> Program {
     Program::start_into(&["rlpx", "listen", "--addr", "127.0.0.1:0", "--echo"], output)
 }

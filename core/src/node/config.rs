@@ -185,7 +185,8 @@ pub enum Expected {
 }
 
 impl ConfigError {
-    const fn too_many(field: &'static str, most: usize) -> Self {
+    /// A list that is longer than it may be.
+    pub const fn too_many(field: &'static str, most: usize) -> Self {
         Self { field, expected: Expected::AtMost(most) }
     }
 

@@ -4,8 +4,8 @@
 //! ```text
 //!   a counter is counted, or a state changes ─▶ Journal::note(id, decision)
 //!
-//!   strangers      who only came to us, or was only told of:  1024 nodes, 8 entries each
-//!   acquaintances  whom we dialled, admitted or were told to keep: 1024 nodes, 32 each
+//!   strangers      who came to us, or was only told of:  1024 nodes, 8 entries each
+//!   acquaintances  whom we dialled or were told to keep: 1024 nodes, 32 each
 //! ```
 //!
 //! Where all places are taken the node that was spoken of last the longest ago is
@@ -122,8 +122,8 @@ impl Decision {
         }
     }
 
-    /// Whether it says that we have to do with the node by our own will, or that
-    /// it is a peer: nobody gets so far by making up keys.
+    /// Whether it says that we have to do with the node by our own will: nobody gets
+    /// so far by making up keys. Who comes to us may be a peer with any.
     const fn acquaints(&self) -> bool {
         match self {
             Self::StaticAdded
@@ -131,7 +131,7 @@ impl Decision {
             | Self::TrustedAdded
             | Self::TrustedRemoved
             | Self::DialBegun(_)
-            | Self::Admitted(_) => true,
+            | Self::Admitted(Direction::Outbound) => true,
             Self::TableAdded(_)
             | Self::TableUpdated(_)
             | Self::TableRefused(_)
@@ -144,6 +144,7 @@ impl Decision {
             | Self::DialFailed(_)
             | Self::Claimed(_)
             | Self::Proceeded(_)
+            | Self::Admitted(Direction::Inbound)
             | Self::Refused(..)
             | Self::Replaced(_)
             | Self::SentAway(_)
@@ -389,12 +390,13 @@ mod tests {
         let mut journal = Journal::default();
         journal.note(at(0), node(0), DIALLED);
         for number in 1..=3 * limits::JOURNAL_STRANGERS {
+            journal.note(at(1), node(number), Decision::Admitted(Direction::Inbound));
             journal.note(at(1), node(number), LEFT);
         }
         journal.audit().unwrap();
         assert_eq!(journal.story(&node(0)).entries.len(), 1);
         assert!(journal.story(&node(1)).entries.is_empty());
-        assert_eq!(journal.story(&node(3 * limits::JOURNAL_STRANGERS)).entries.len(), 1);
+        assert_eq!(journal.story(&node(3 * limits::JOURNAL_STRANGERS)).entries.len(), 2);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn peers_that_come_and_leave_at_once_leave_nothing<R: Runtime>() {
         };
         // What is kept for another time, what a list grows to, and the story of each
         // of them, until there are as many as a node remembers.
-        for _ in 0..limits::JOURNAL_ACQUAINTANCES.div_ceil(TIMES) {
+        for _ in 0..limits::JOURNAL_STRANGERS.div_ceil(TIMES) {
             come_and_leave().await;
         }
         let (memory, files) = (resident(), open_files());

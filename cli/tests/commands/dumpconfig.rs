@@ -27,7 +27,8 @@ fn file(network: &str) -> PathBuf {
 /// A node with such a file, kept to this machine.
 fn configured(network: &str, more: &[&str]) -> (Program, String) {
     let file = file(network);
-    let alone = ["run", "--addr", "127.0.0.1", "--port=0", "--discovery.port=0", "--bootnodes="];
+    let alone =
+        ["run", "--addr=127.0.0.1", "--port=0", "--discovery.port=0", "--bootnodes=", "--echo"];
     let of_file = ["--config", file.to_str().unwrap()];
     started(Program::start(&[&alone[..], &of_file, more].concat()))
 }

@@ -102,7 +102,8 @@ impl Sections {
     }
 
     fn render(&self, page: &mut dyn io::Write) -> io::Result<()> {
-        let of_directory = "DIR is the data directory of \\fBdevp2p run\\fR, that of \\-\\-datadir.";
+        let of_directory =
+            "DIR is the data directory of \\fBdevp2p run\\fR, that of \\-\\-datadir.";
         for (title, above, entries) in
             [("EXIT STATUS", None, self.statuses), ("FILES", Some(of_directory), self.files)]
         {

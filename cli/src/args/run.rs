@@ -3,8 +3,9 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
+use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as Arguments;
 use clap::builder::{
@@ -179,7 +180,18 @@ fn switch() -> ValueParser {
     )
 }
 
-/// An empty name is where we are. geth `DirectoryString`.
+/// An empty name is where we are, and what begins with `~/` at home, which a shell
+/// does not see to behind `=`. geth `DirectoryString`, but for its variables.
 fn directory(name: OsString) -> PathBuf {
-    if name.is_empty() { PathBuf::from(".") } else { PathBuf::from(name) }
+    let path = PathBuf::from(name);
+    if path.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    match (path.strip_prefix("~"), home) {
+        (Ok(within), Some(home)) if within.components().next().is_some() => {
+            Path::new(&home).join(within)
+        }
+        (Ok(_) | Err(_), _) => path,
+    }
 }

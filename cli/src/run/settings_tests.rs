@@ -300,6 +300,10 @@ fn an_empty_data_directory_is_this_one_on_the_command_line_and_none_in_a_file() 
     assert_eq!(arguments(&["--datadir", ""]).datadir, Some(PathBuf::from(".")));
     assert_eq!(arguments(&["--datadir="]).datadir, Some(PathBuf::from(".")));
     assert_eq!(arguments(&[]).datadir, None);
+    if let Some(home) = std::env::var_os("HOME") {
+        assert_eq!(arguments(&["--datadir=~/a/b"]).datadir, Some(Path::new(&home).join("a/b")));
+    }
+    assert_eq!(arguments(&["--datadir=~a/b"]).datadir, Some(PathBuf::from("~a/b")));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     std::fs::write(&path, "[Node]\nDataDir = \"\"\n").unwrap();

@@ -138,4 +138,8 @@ fn every_flag_of_run_stands_in_the_operators_guide() {
     for flag in flags {
         assert!(GUIDE.contains(&format!("`--{flag}")), "--{flag}");
     }
+    // In the same words.
+    for way in ["pmp[:IP]", "pcp[:IP]", "extip:IP", "stun[:HOST[:PORT]]"] {
+        assert!(help.join(" ").contains(way) && GUIDE.contains(&format!("`{way}`")), "{way}");
+    }
 }

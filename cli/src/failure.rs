@@ -91,6 +91,9 @@ pub(crate) enum Failure {
     Key(NodeKeyError),
     /// The file of a configuration.
     Configuration(FileError),
+    /// A setting that cannot be, by its flag, or by its file and its name there, and
+    /// why not.
+    Setting(String, String),
     /// The data directory.
     Directory(DirectoryError),
     /// The system gave no randomness.
@@ -207,6 +210,7 @@ impl fmt::Display for Failure {
             Self::NotAnIp(text) => write!(f, "invalid IP address \"{}\"", Escaped(text)),
             Self::Key(error) => error.fmt(f),
             Self::Configuration(error) => error.fmt(f),
+            Self::Setting(place, why) => write!(f, "{place}: {why}"),
             Self::Directory(error) => error.fmt(f),
             Self::Entropy(error) => error.fmt(f),
             Self::System(what, error) => write!(f, "{what}: {error}"),

@@ -45,6 +45,89 @@ pub(crate) fn pages(directory: &Path) -> Result<(), Failure> {
 /// its place. Without a date the same program writes the same bytes.
 const NO_DATE: &str = "\"\"";
 
+/// With the words before it: "devp2p run".
+fn name(command: &clap::Command) -> String {
+    command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+/// What a page has that arguments do not say: each a name, and what it is.
+struct Sections {
+    files: &'static [(&'static str, &'static str)],
+    statuses: &'static [(&'static str, &'static str)],
+}
+
+const STATUSES: &[(&str, &str)] = &[
+    ("0", "It is done, or nobody reads any more what it prints."),
+    ("1", "It failed; one line on standard error, or with --json on standard output, says why."),
+    ("2", "The command line is wrong; one line on standard error says how. Nothing was begun."),
+    ("130", "SIGINT cut it short."),
+    ("143", "SIGTERM cut it short."),
+];
+
+/// A node runs until it is told to stop: then it is done.
+const STATUSES_OF_RUN: &[(&str, &str)] = &[
+    ("0", "It was told to stop by SIGINT or SIGTERM, and has stopped."),
+    (
+        "1",
+        "It could not start, or not tell what happens to the end; one line on standard error, or \
+         with --json on standard output, says why.",
+    ),
+    STATUSES[2],
+    ("130, 143", "SIGINT or SIGTERM cut it short a second time, before it had stopped."),
+];
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "DIR/geth/LOCK",
+        "Held while a node runs, ours or geth's: a data directory has one of them at a time.",
+    ),
+    ("DIR/geth/nodekey", "The secret key: 64 hex digits, mode 0600. It is who the node is."),
+    (
+        "DIR/geth/nodes/",
+        "The node database, geth's: the nodes to begin with after a restart. A damaged one is set \
+         aside beside it as nodes.damaged-N.",
+    ),
+    ("DIR/devp2p.ipc", "The admin socket, mode 0600, while a node runs."),
+    ("DIR/nodekey, DIR/nodes/", "The same as geth 1.4 had them, used where they are there."),
+];
+
+impl Sections {
+    /// Those of a command, by its name.
+    fn of(name: &str) -> Self {
+        match name {
+            "devp2p" => Self { files: FILES, statuses: STATUSES },
+            "devp2p run" => Self { files: FILES, statuses: STATUSES_OF_RUN },
+            _ => Self { files: &[], statuses: &[] },
+        }
+    }
+
+    fn render(&self, page: &mut dyn io::Write) -> io::Result<()> {
+        let of_directory =
+            "DIR is the data directory of \\fBdevp2p run\\fR, that of \\-\\-datadir.";
+        for (title, above, entries) in
+            [("EXIT STATUS", None, self.statuses), ("FILES", Some(of_directory), self.files)]
+        {
+            if entries.is_empty() {
+                continue;
+            }
+            writeln!(page, ".SH \"{title}\"")?;
+            if let Some(above) = above {
+                writeln!(page, "{above}")?;
+            }
+            for (name, what) in entries {
+                let (name, what) = (escaped(name), escaped(what));
+                writeln!(page, ".TP\n\\fB{name}\\fR\n{what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A hyphen that can be searched for and copied.
+fn escaped(text: &str) -> String {
+    text.replace('-', "\\-")
+}
+
 /// The page of a command, and those of the commands within it.
 fn page(command: &clap::Command, directory: &Path) -> Result<(), Failure> {
     let page = Man::new(command.clone())
@@ -53,7 +136,11 @@ fn page(command: &clap::Command, directory: &Path) -> Result<(), Failure> {
         .manual("Ethereum's devp2p");
     let file = directory.join(page.get_filename());
     let mut text = Vec::new();
-    let written = page.render(&mut text).and_then(|()| fs::write(&file, &text));
+    let sections = Sections::of(&name(command));
+    let written = page
+        .render(&mut text)
+        .and_then(|()| sections.render(&mut text))
+        .and_then(|()| fs::write(&file, &text));
     written.map_err(|error| Failure::File(file, error))?;
     let mut within = command.get_subcommands().filter(|command| !command.is_hide_set());
     within.try_for_each(|command| self::page(command, directory))

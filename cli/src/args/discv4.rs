@@ -107,7 +107,7 @@ pub(crate) struct Crawl {
 #[derive(Debug, Arguments)]
 pub(crate) struct Bootnode {
     /// How to become reachable from outside: any, none, upnp, pmp[:IP], pcp[:IP],
-    /// extip:IP or stun[:HOST:PORT]; IP is the gateway, or ours for extip
+    /// extip:IP or stun[:HOST[:PORT]]; IP is the gateway, or ours for extip
     /// [default: any, or none with --extaddr]
     #[allow(rustdoc::broken_intra_doc_links, reason = "in brackets is what may be left out")]
     #[arg(long, value_name = "HOW")]

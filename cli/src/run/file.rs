@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 use devp2p_smol::core::identity::{NodeAddress, Subnet, SubnetError};
 use devp2p_smol::core::nat::{Nat, NatError};
 use serde::Deserialize;
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::discv4;
 use crate::failure::shown;
@@ -36,13 +37,21 @@ const LENGTH: u64 = 4 * 1024 * 1024;
 const SHOWN: usize = 100;
 
 /// What geth has at the top.
-const TOP: Names =
-    Names { section: "the file", ours: &["Node"], theirs: &["Eth", "Ethstats", "Metrics"] };
+const TOP: Names = Names {
+    section: "the file",
+    ours: &[("Node", Kind::Table)],
+    theirs: &["Eth", "Ethstats", "Metrics"],
+};
 
 /// geth's `node.Config`.
 const NODE: Names = Names {
     section: "[Node]",
-    ours: &["DataDir", "IPCPath", "P2P", "UserIdent"],
+    ours: &[
+        ("DataDir", Kind::Text),
+        ("IPCPath", Kind::Text),
+        ("P2P", Kind::Table),
+        ("UserIdent", Kind::Text),
+    ],
     theirs: &[
         "AllowUnprotectedTxs",
         "AuthAddr",
@@ -82,20 +91,20 @@ const NODE: Names = Names {
 const P2P: Names = Names {
     section: "[Node.P2P]",
     ours: &[
-        "BootstrapNodes",
-        "DialRatio",
-        "DiscAddr",
-        "DiscoveryV4",
-        "ListenAddr",
-        "MaxPeers",
-        "MaxPendingPeers",
-        "NAT",
-        "NetRestrict",
-        "NoDial",
-        "NoDiscovery",
-        "NodeDatabase",
-        "StaticNodes",
-        "TrustedNodes",
+        ("BootstrapNodes", Kind::Texts),
+        ("DialRatio", Kind::Count),
+        ("DiscAddr", Kind::Text),
+        ("DiscoveryV4", Kind::Switch),
+        ("ListenAddr", Kind::Text),
+        ("MaxPeers", Kind::Count),
+        ("MaxPendingPeers", Kind::Count),
+        ("NAT", Kind::Text),
+        ("NetRestrict", Kind::Texts),
+        ("NoDial", Kind::Switch),
+        ("NoDiscovery", Kind::Switch),
+        ("NodeDatabase", Kind::Text),
+        ("StaticNodes", Kind::Texts),
+        ("TrustedNodes", Kind::Texts),
     ],
     theirs: &["BootstrapNodesV5", "DiscoveryV5", "EnableMsgEvents"],
 };
@@ -255,41 +264,94 @@ fn parse(text: &str) -> Result<File, Wrong> {
     toml::from_str(text).map_err(failed)
 }
 
+/// What a value is, in TOML.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Table,
+    Text,
+    /// A list of them.
+    Texts,
+    Switch,
+    /// From 0.
+    Count,
+}
+
+impl Kind {
+    /// Where it is something else, if anywhere: of a list, the element.
+    fn refuses(self, value: &Spanned<DeValue<'_>>) -> Option<Range<usize>> {
+        let is = match (self, value.get_ref()) {
+            (Self::Texts, DeValue::Array(list)) => {
+                return list.iter().find_map(|element| Self::Text.refuses(element));
+            }
+            (Self::Count, DeValue::Integer(number)) => {
+                usize::from_str_radix(number.as_str(), number.radix()).is_ok()
+            }
+            (Self::Table, value) => value.is_table(),
+            (Self::Text, value) => value.is_str(),
+            (Self::Switch, value) => value.is_bool(),
+            (Self::Texts | Self::Count, _) => false,
+        };
+        if is { None } else { Some(value.span()) }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "a table",
+            Self::Text => "text in quotes",
+            Self::Texts => "a list of texts in quotes",
+            Self::Switch => "true or false",
+            Self::Count => "a whole number, 0 or more",
+        })
+    }
+}
+
 /// The names that a table may have.
 struct Names {
     section: &'static str,
-    ours: &'static [&'static str],
+    ours: &'static [(&'static str, Kind)],
     /// What geth reads and we do not.
     theirs: &'static [&'static str],
 }
 
 impl Names {
-    /// Of several wrong names that which stands first.
+    /// Of several mistakes that which stands first.
     fn check(&self, table: &DeTable<'_>) -> Result<(), Wrong> {
-        let mut first: Option<(Range<usize>, &str)> = None;
-        for key in table.keys() {
-            let name: &str = key.get_ref();
-            if self.theirs.contains(&name) {
-                tracing::info!("{name} in {} is geth's, and nothing to us", self.section);
-            } else if !self.ours.contains(&name) {
-                let span = key.span();
-                if first.as_ref().is_none_or(|(found, _)| span.start < found.start) {
-                    first = Some((span, name));
-                }
-            }
+        let wrong = table.iter().filter_map(|(key, value)| self.mistake(key, value));
+        match wrong.min_by_key(|(span, _)| span.start) {
+            Some((span, cause)) => Err((Some(span), cause)),
+            None => Ok(()),
         }
-        let Some((span, name)) = first else { return Ok(()) };
-        let name = name.to_owned();
-        let nearest = self.nearest(&name);
-        Err((Some(span), Cause::Unknown { name, section: self.section, nearest }))
     }
 
-    /// The name that was probably meant, whatever its case.
-    fn nearest(&self, name: &str) -> &'static str {
+    /// What is wrong with a name, or with its value.
+    fn mistake(
+        &self,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<(Range<usize>, Cause)> {
+        let name: &str = key.get_ref();
+        if let Some((name, want)) = self.ours.iter().find(|(known, _)| *known == name) {
+            return Some((want.refuses(value)?, Cause::Kind { name, want: *want }));
+        }
+        if self.theirs.contains(&name) {
+            tracing::info!("{name} in {} is geth's, and nothing to us", self.section);
+            return None;
+        }
+        let (nearest, name) = (self.nearest(name), name.to_owned());
+        Some((key.span(), Cause::Unknown { name, section: self.section, nearest }))
+    }
+
+    /// The name that was probably meant, whatever its case: one of which no more than
+    /// a third is otherwise.
+    fn nearest(&self, name: &str) -> Option<&'static str> {
         let name = name.to_lowercase();
+        let most = name.chars().count() / 3;
         let distance = |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &name);
-        let known = self.ours.iter().chain(self.theirs);
-        known.copied().min_by_key(|known| distance(known)).unwrap_or_default()
+        let known = self.ours.iter().map(|(known, _)| known).chain(self.theirs);
+        let near = known.map(|known| (distance(known), *known)).filter(|near| near.0 <= most);
+        near.min_by_key(|near| near.0).map(|(_, known)| known)
     }
 }
 
@@ -308,10 +370,12 @@ enum Cause {
     Io(io::Error),
     /// It has more than [`LENGTH`] bytes.
     TooLong,
-    /// It is no TOML, or a value is not what its name wants.
+    /// It is no TOML, or a value says nothing that its name can take.
     Toml(String),
+    /// A value is not even of the kind that its name wants.
+    Kind { name: &'static str, want: Kind },
     /// geth has no such name.
-    Unknown { name: String, section: &'static str, nearest: &'static str },
+    Unknown { name: String, section: &'static str, nearest: Option<&'static str> },
 }
 
 impl fmt::Display for FileError {
@@ -330,8 +394,13 @@ impl fmt::Display for Cause {
             Self::Io(error) => error.fmt(f),
             Self::TooLong => write!(f, "more than {LENGTH} bytes"),
             Self::Toml(message) => f.write_str(message),
+            Self::Kind { name, want } => write!(f, "{name}: want {want}"),
             Self::Unknown { name, section, nearest } => {
-                write!(f, "there is no {name:?} in {section}, the nearest is {nearest:?}")
+                write!(f, "there is no {name:?} in {section}")?;
+                match nearest {
+                    Some(nearest) => write!(f, ", the nearest is {nearest:?}"),
+                    None => Ok(()),
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What `run` is to do: the command line, then the file of `--config`, then
 //! geth's defaults.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,14 @@ use devp2p_smol::core::entropy::Seed;
 use devp2p_smol::core::identity::{NetRestrict, NodeAddress, NodeId, Subnet};
 use devp2p_smol::core::limits;
 use devp2p_smol::core::nat::Nat;
-use devp2p_smol::core::node::{self, ConfigError};
+use devp2p_smol::core::node::{self, Expected};
 use devp2p_smol::{Config, Limits, Node, StartError};
 
 use super::file::{self, At, File, Listen, Named, P2p};
 use crate::admin;
 use crate::args::{Network, Run};
 use crate::discv4;
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::rlpx::{client_name, echo_offer};
 use crate::runtime::Runtime;
 
@@ -60,22 +61,21 @@ impl Settings {
         let File { node: file::Node { data_dir, user_ident, ipc_path, p2p } } = file;
         let (listen, discovery_at) = addresses(arguments, &p2p);
         let v4 = arguments.discovery_v4.or(p2p.discovery_v4).unwrap_or(true);
-        let discovery = v4 && !arguments.nodiscover && !p2p.no_discovery;
+        let discovery = v4 && !arguments.nodiscover.unwrap_or(p2p.no_discovery);
         let bootnodes =
             if discovery { bootnodes(arguments, p2p.bootstrap_nodes)? } else { Vec::new() };
         let nat = arguments.nat.clone().or_else(|| p2p.nat.map(|gateway| gateway.0));
-        let net_restrict = match &arguments.netrestrict[..] {
-            [] => p2p.net_restrict.map(|networks| networks.iter().map(|one| one.0).collect()),
-            networks => Some(networks.to_vec()),
-        };
-        // No directory is what an empty name means to geth.
+        let networks = p2p.net_restrict.map(|networks| networks.iter().map(|one| one.0).collect());
+        let net_restrict = arguments.netrestrict.clone().and_then(|named| named.0).or(networks);
+        let identity = identity(arguments, user_ident)?;
+        // In a file an empty name is no directory to geth.
         let data_directory = named(&arguments.datadir).or_else(|| named(&data_dir));
         Ok(Self {
             socket: socket(arguments, ipc_path, data_directory.as_deref()),
             data_directory,
             live,
             node_database: named(&arguments.nodedb).or_else(|| named(&p2p.node_database)),
-            identity: arguments.identity.clone().or(user_ident),
+            identity,
             bootnodes,
             net_restrict,
             discovery,
@@ -153,7 +153,7 @@ impl Live {
         let pending = arguments.maxpendpeers.or(p2p.max_pending_peers);
         limits.max_pending_peers = pending.unwrap_or(limits.max_pending_peers);
         limits.dial_ratio = p2p.dial_ratio.unwrap_or(limits.dial_ratio);
-        limits.check().map_err(|error| Failure::Start(error.into()))?;
+        limits.check().map_err(|error| at_fault(arguments, error.field, error.expected))?;
         let nodes = |option, list: &Option<String>, file: &[Named]| match list {
             Some(_) => discv4::nodes(option, list),
             None => Ok(file.iter().map(|node| node.0.clone()).collect()),
@@ -165,7 +165,7 @@ impl Live {
             ("TrustedNodes", trusted.len(), limits::TRUSTED_NODES),
         ] {
             if count > most {
-                return Err(Failure::Start(ConfigError::too_many(field, most).into()));
+                return Err(at_fault(arguments, field, Expected::AtMost(most)));
             }
         }
         let trusted_nodes = trusted.iter().map(NodeAddress::node_id).collect();
@@ -187,6 +187,37 @@ fn read_file(arguments: &Run) -> Result<File, Failure> {
     }
 }
 
+/// The name of this node among others like it, if the hello has room for it.
+fn identity(arguments: &Run, file: Option<String>) -> Result<Option<String>, Failure> {
+    let identity = arguments.identity.clone().or(file);
+    let rest = client_name(None).len() + "/".len();
+    let most = limits::CLIENT_NAME.saturating_sub(rest);
+    match &identity {
+        Some(name) if name.len() > most => {
+            Err(at_fault(arguments, "UserIdent", format_args!("longer than {most} bytes")))
+        }
+        Some(_) | None => Ok(identity),
+    }
+}
+
+/// Names the flag of a setting that cannot be, or the file that it stands in.
+fn at_fault(arguments: &Run, field: &str, why: impl fmt::Display) -> Failure {
+    let flag = match field {
+        "MaxPeers" => arguments.maxpeers.map(|_| "--maxpeers"),
+        "MaxPendingPeers" => arguments.maxpendpeers.map(|_| "--maxpendpeers"),
+        "StaticNodes" => arguments.staticnodes.as_ref().map(|_| "--staticnodes"),
+        "TrustedNodes" => arguments.trustednodes.as_ref().map(|_| "--trustednodes"),
+        "UserIdent" => arguments.identity.as_ref().map(|_| "--identity"),
+        _ => None,
+    };
+    let place = match (flag, &arguments.config) {
+        (Some(flag), _) => flag.to_owned(),
+        (None, Some(file)) => format!("{}: {field}", shown(file)),
+        (None, None) => field.to_owned(),
+    };
+    Failure::Setting(place, why.to_string())
+}
+
 /// What geth would do at these flags, and we do not.
 fn warn_of_what_is_not_here(arguments: &Run) {
     if arguments.discovery_v5 == Some(true) {
@@ -204,7 +235,7 @@ fn named(path: &Option<PathBuf>) -> Option<PathBuf> {
 /// The admin socket: that which is named, else that of the data directory. geth
 /// `setIPC`, `Config.IPCEndpoint`.
 fn socket(arguments: &Run, file: Option<PathBuf>, datadir: Option<&Path>) -> Option<PathBuf> {
-    if arguments.ipcdisable {
+    if arguments.ipcdisable == Some(true) {
         return None;
     }
     match arguments.ipcpath.clone().or(file) {

@@ -146,6 +146,15 @@ fn the_socket_is_where_geth_would_have_it() {
         let settings = Settings::read(&arguments(&words)).unwrap();
         assert_eq!(settings.socket, socket.map(PathBuf::from), "{words:?} {node}");
     }
+    assert!(
+        Settings::read(&arguments(&["--datadir=/d", "--ipcdisable=true"]))
+            .unwrap()
+            .socket
+            .is_none()
+    );
+    assert!(
+        Settings::read(&arguments(&["--datadir=/d", "--ipcdisable=F"])).unwrap().socket.is_some()
+    );
     let both = ["devp2p", "run", "--ipcdisable", "--ipcpath", "x"];
     assert!(Args::try_parse_from(both).is_err());
 }
@@ -158,6 +167,8 @@ fn discovery_is_there_unless_one_of_three_takes_it_away() {
     assert!(is_there(&["--discv4=true"], ""));
     assert!(!is_there(&["--nodiscover"], ""));
     assert!(!is_there(&["--discovery.v4=false"], ""));
+    assert!(!is_there(&["--nodiscover=true"], ""));
+    assert!(is_there(&["--nodiscover=false"], "NoDiscovery = true"));
     assert!(!is_there(&[], "NoDiscovery = true"));
     assert!(!is_there(&[], "DiscoveryV4 = false"));
 }
@@ -170,11 +181,132 @@ fn what_geth_has_and_we_do_not_is_taken_without_effect() {
 }
 
 #[test]
-fn limits_beyond_all_measure_are_refused_when_the_file_is_read() {
+fn what_cannot_be_is_told_with_its_flag_or_its_file_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
-    std::fs::write(&path, "[Node.P2P]\nMaxPeers = 1000000\n").unwrap();
+    let file = path.to_str().unwrap();
+    let live = |words: &[&str], text: &str| {
+        std::fs::write(&path, text).unwrap();
+        // As SIGHUP has it.
+        Live::read(&arguments(&[words, &["--config", file]].concat())).unwrap_err().to_string()
+    };
+    let far = "[Node.P2P]\nMaxPeers = 1000000\nMaxPendingPeers = 1000000\n";
+    assert_eq!(live(&[], far), format!("{file}: MaxPeers: expected at most 10000"));
+    assert_eq!(
+        live(&["--maxpeers=1"], far),
+        format!("{file}: MaxPendingPeers: expected at most 1000")
+    );
+    assert_eq!(live(&["--maxpeers=100000"], ""), "--maxpeers: expected at most 10000");
+    assert_eq!(
+        live(&["--maxpendpeers=100000"], far.lines().next().unwrap()),
+        "--maxpendpeers: expected at most 1000"
+    );
+    let nodes = vec![format!("{A:?}"); 4097].join(",");
+    let many = format!("[Node.P2P]\nTrustedNodes = [{nodes}]\n");
+    assert_eq!(live(&[], &many), format!("{file}: TrustedNodes: expected at most 4096"));
+    assert_eq!(
+        live(&["--staticnodes", &nodes.replace('"', "")], ""),
+        "--staticnodes: expected at most 4096"
+    );
+
+    let long = "x".repeat(256);
+    let whole = |words: &[&str], text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Settings::read(&arguments(&[words, &["--config", file]].concat())).map(|all| all.identity)
+    };
+    let most = limits::CLIENT_NAME - client_name(None).len() - 1;
+    let told = |read: Result<Option<String>, Failure>| read.unwrap_err().to_string();
+    let user = format!("[Node]\nUserIdent = {long:?}\n");
+    assert_eq!(
+        told(whole(&["--identity", &long], "")),
+        format!("--identity: longer than {most} bytes")
+    );
+    assert_eq!(told(whole(&[], &user)), format!("{file}: UserIdent: longer than {most} bytes"));
+    // One byte less than too long is as long as a hello may have it.
+    let longest = &long[..most];
+    assert_eq!(whole(&["--identity", longest], "").unwrap().as_deref(), Some(longest));
+    assert_eq!(client_name(Some(longest)).len(), limits::CLIENT_NAME);
+}
+
+/// geth `ParseNetlist`, `SetP2PConfig`.
+#[test]
+fn networks_are_written_as_geth_takes_them() {
+    let kept_to = |list: &str, file: &str| {
+        let settings = settings(&["--netrestrict", list], file);
+        settings.net_restrict.map(|list| list.iter().map(Subnet::to_string).collect::<Vec<_>>())
+    };
+    let both = Some(vec!["10.0.0.0/8".to_owned(), "127.0.0.0/8".to_owned()]);
+    for list in
+        ["10.0.0.0/8,127.0.0.0/8", "10.0.0.0/8, 127.0.0.0/8", " 10.0.0.0/8,\n\t127.0.0.0/8,"]
+    {
+        assert_eq!(kept_to(list, "NetRestrict = [\"fd00::/8\"]"), both, "{list:?}");
+    }
+    assert_eq!(kept_to("", ""), None);
+    assert_eq!(kept_to("", "NetRestrict = [\"fd00::/8\"]"), Some(vec!["fd00::/8".to_owned()]));
+    // Nobody at all, then.
+    assert_eq!(kept_to(" ", "NetRestrict = [\"fd00::/8\"]"), Some(Vec::new()));
+    let wrong = ["devp2p", "run", "--netrestrict", "10.0.0.0/8,127.0.0.1"];
+    assert!(Args::try_parse_from(wrong).unwrap_err().to_string().contains("no '/' in network"));
+}
+
+/// urfave/cli.
+#[test]
+fn of_a_flag_that_is_given_more_than_once_the_last_holds() {
+    let run = arguments(&[
+        "--maxpeers=1",
+        "--nodiscover",
+        "--netrestrict=10.0.0.0/8",
+        "--sepolia",
+        "--port",
+        "1",
+        "--maxpeers",
+        "2",
+        "--nodiscover=false",
+        "--netrestrict=fd00::/8",
+        "--sepolia=false",
+        "--port",
+        "3",
+        "--echo",
+        "--echo",
+    ]);
+    assert_eq!((run.maxpeers, run.nodiscover, run.port), (Some(2), Some(false), Some(3)));
+    assert_eq!(run.netrestrict.clone().unwrap().0.unwrap()[0].to_string(), "fd00::/8");
+    assert_eq!(run.network(), None);
+}
+
+/// Go's `strconv.ParseBool`.
+#[test]
+fn a_switch_may_have_its_value_behind_it() {
+    for (text, is_set) in [
+        ("--nodiscover", true),
+        ("--nodiscover=true", true),
+        ("--nodiscover=1", true),
+        ("--nodiscover=T", true),
+        ("--nodiscover=false", false),
+        ("--nodiscover=False", false),
+        ("--nodiscover=0", false),
+    ] {
+        assert_eq!(arguments(&[text]).nodiscover, Some(is_set), "{text}");
+    }
+    assert_eq!(arguments(&["--hoodi=true"]).network(), Some(Network::Hoodi));
+    assert!(Args::try_parse_from(["devp2p", "run", "--nodiscover=maybe"]).is_err());
+    // What stands apart is not the value, as in Go.
+    assert!(Args::try_parse_from(["devp2p", "run", "--nodiscover", "false"]).is_err());
+}
+
+/// `geth dumpconfig --datadir ''` has `DataDir = "."`, and `DataDir = ""` means none.
+#[test]
+fn an_empty_data_directory_is_this_one_on_the_command_line_and_none_in_a_file() {
+    assert_eq!(arguments(&["--datadir", ""]).datadir, Some(PathBuf::from(".")));
+    assert_eq!(arguments(&["--datadir="]).datadir, Some(PathBuf::from(".")));
+    assert_eq!(arguments(&[]).datadir, None);
+    if let Some(home) = std::env::var_os("HOME") {
+        assert_eq!(arguments(&["--datadir=~/a/b"]).datadir, Some(Path::new(&home).join("a/b")));
+    }
+    assert_eq!(arguments(&["--datadir=~a/b"]).datadir, Some(PathBuf::from("~a/b")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, "[Node]\nDataDir = \"\"\n").unwrap();
     let run = arguments(&["--config", path.to_str().unwrap()]);
-    let error = Live::read(&run).unwrap_err();
-    assert_eq!(error.to_string(), "MaxPeers: expected at most 10000");
+    assert_eq!(Settings::read(&run).unwrap().data_directory, None);
 }

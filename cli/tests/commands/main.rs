@@ -9,6 +9,7 @@ mod admin;
 mod db;
 mod devnet;
 mod discv4;
+mod dumpconfig;
 mod enr;
 mod failures;
 mod key;

@@ -56,6 +56,31 @@ fn every_command_has_its_page_and_nothing_else_has() {
 }
 
 #[test]
+fn the_manual_says_how_it_exits_and_where_its_files_are() {
+    let place = tempfile::tempdir().unwrap();
+    run(&["man", place.path().to_str().unwrap()]);
+    let page = |name: &str| {
+        let text = fs::read_to_string(place.path().join(name)).unwrap();
+        text.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
+    };
+    for name in ["devp2p.1", "devp2p-run.1"] {
+        let text = page(name);
+        let (_, statuses) = text.split_once(".SH \"EXIT STATUS\"\n").unwrap();
+        let (statuses, files) = statuses.split_once(".SH \"FILES\"\n").unwrap();
+        for status in ["0", "1", "2", "130", "143"] {
+            let is_listed =
+                statuses.lines().any(|line| line.split(", ").any(|number| number == status));
+            assert!(is_listed, "{name}: {status} is not in {statuses}");
+        }
+        // What a node leaves in its directory, and its socket.
+        for file in ["geth/LOCK", "geth/nodekey", "geth/nodes/", "devp2p.ipc"] {
+            assert!(files.contains(&format!("\nDIR/{file}\n")), "{name}: {file} is not in {files}");
+        }
+    }
+    assert!(!page("devp2p-key-to-id.1").contains("EXIT STATUS"));
+}
+
+#[test]
 fn a_manual_that_cannot_be_written_is_told() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
@@ -112,5 +137,9 @@ fn every_flag_of_run_stands_in_the_operators_guide() {
     assert!(flags.len() > 25, "{flags:?}");
     for flag in flags {
         assert!(GUIDE.contains(&format!("`--{flag}")), "--{flag}");
+    }
+    // In the same words.
+    for way in ["pmp[:IP]", "pcp[:IP]", "extip:IP", "stun[:HOST[:PORT]]"] {
+        assert!(help.join(" ").contains(way) && GUIDE.contains(&format!("`{way}`")), "{way}");
     }
 }

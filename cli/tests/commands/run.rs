@@ -58,9 +58,9 @@ fn a_full_node_refuses_and_says_so_unless_the_other_is_trusted() {
 }
 
 #[test]
-fn what_is_wrong_with_the_configuration_is_said_by_field() {
+fn what_is_wrong_with_a_setting_is_said_by_its_flag() {
     let outcome = run(&[&ALONE[..], &["--bootnodes=", "--maxpeers", "99999"]].concat());
-    assert_eq!(outcome.complaint(), "devp2p: MaxPeers: expected at most 10000");
+    assert_eq!(outcome.complaint(), "devp2p: --maxpeers: expected at most 10000");
     for option in ["--staticnodes", "--trustednodes"] {
         let outcome = run(&[&ALONE[..], &["--bootnodes=", option, "enode://12"]].concat());
         let complaint = outcome.complaint();

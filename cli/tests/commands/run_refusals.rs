@@ -162,6 +162,7 @@ fn an_unknown_flag_is_told_with_the_nearest_and_status_2() {
         &["--network", "ropsten"],
         &["--nodekey", "a", "--nodekeyhex", "b"],
         &["--discovery.v4"],
+        &["--nodiscover=maybe"],
         &["--log", "wran"],
     ] {
         let Outcome { status, output, errors } = outcome(wrong);
@@ -177,7 +178,7 @@ fn a_file_that_is_wrong_is_named_with_line_and_reason_and_nothing_is_made() {
     let arguments = ["--config", text(&file), "--datadir", text(&data)];
     for (p2p, why) in [
         ("MaxPeer = 3", ":2: there is no \"MaxPeer\" in [Node.P2P], the nearest is \"MaxPeers\""),
-        ("MaxPeers = \"3\"", ":2: invalid type: string \"3\", expected usize"),
+        ("MaxPeers = \"3\"", ":2: MaxPeers: want a whole number, 0 or more"),
         ("StaticNodes = [\"enode://12\"]", ":2: \"enode://12\": invalid enode URL: "),
         ("TrustedNodes = [\"http://1\"]", ":2: \"http://1\": invalid node record: "),
         ("NetRestrict = [\"10.0.0.0\"]", ":2: \"10.0.0.0\": no '/' in network"),
@@ -189,7 +190,13 @@ fn a_file_that_is_wrong_is_named_with_line_and_reason_and_nothing_is_made() {
         assert!(said.starts_with(&format!("devp2p: {}{why}", file.display())), "{said}");
     }
     fs::write(&file, "[Node.P2P]\nMaxPeers = 99999\n").unwrap();
-    assert_eq!(complaint(&arguments), "devp2p: MaxPeers: expected at most 10000");
+    let said = format!("devp2p: {}: MaxPeers: expected at most 10000", file.display());
+    assert_eq!(complaint(&arguments), said);
+    let said = complaint(&[&arguments[..], &["--maxpeers", "99999"]].concat());
+    assert_eq!(said, "devp2p: --maxpeers: expected at most 10000");
+    fs::write(&file, "").unwrap();
+    let said = complaint(&[&arguments[..], &["--identity", &"x".repeat(300)]].concat());
+    assert!(said.starts_with("devp2p: --identity: longer than "), "{said}");
     fs::remove_file(&file).unwrap();
     let said = complaint(&arguments);
     assert!(said.starts_with(&format!("devp2p: {}: No such file", file.display())), "{said}");

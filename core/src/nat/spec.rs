@@ -121,7 +121,7 @@ impl fmt::Display for NatError {
         f.write_str(match self {
             Self::Unknown => {
                 "unknown mechanism, want any, none, upnp, pmp[:IP], pcp[:IP], extip:IP or \
-                 stun[:HOST:PORT]"
+                 stun[:HOST[:PORT]]"
             }
             Self::Address => "invalid IP address",
             Self::Missing => "missing IP address",

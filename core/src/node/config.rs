@@ -185,8 +185,7 @@ pub enum Expected {
 }
 
 impl ConfigError {
-    /// A list that is longer than it may be.
-    pub const fn too_many(field: &'static str, most: usize) -> Self {
+    const fn too_many(field: &'static str, most: usize) -> Self {
         Self { field, expected: Expected::AtMost(most) }
     }
 
@@ -201,12 +200,17 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.field)?;
-        match self.expected {
-            Expected::AtMost(most) => write!(f, "expected at most {most}"),
-            Expected::Sound(misuse) => misuse.fmt(f),
-            Expected::Complete(incomplete) => incomplete.fmt(f),
-            Expected::Record(error) => write!(f, "entries of the node record: {error}"),
+        write!(f, "{}: {}", self.field, self.expected)
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "expected at most {most}"),
+            Self::Sound(misuse) => misuse.fmt(f),
+            Self::Complete(incomplete) => incomplete.fmt(f),
+            Self::Record(error) => write!(f, "entries of the node record: {error}"),
         }
     }
 }

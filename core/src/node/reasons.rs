@@ -220,11 +220,11 @@ reasons!(Refusal, Refusals: 4,
 reasons!(DialRefusal, DialRefusals: 7,
     SelfDialled "self_dialled" "is self",
     NoPort "no_port" "node does not provide TCP port",
-    AlreadyDialling "already_dialling" "already dialing",
+    AlreadyDialling "already_dialling" "already dialling",
     AlreadyConnected "already_connected" "already connected",
     PendingInbound "pending_inbound" "already connecting to us",
     NetRestrict "net_restrict" "not in the networks we keep to",
-    RecentlyDialled "recently_dialled" "recently dialed",
+    RecentlyDialled "recently_dialled" "recently dialled",
 );
 
 reasons!(DialFailure, DialFailures: 12,

@@ -1,10 +1,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
+	"encoding/binary"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,26 +14,31 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
+	gethnode "github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/p2p/discover"
 	"github.com/ethereum/go-ethereum/p2p/enode"
-	"github.com/gofrs/flock"
+	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
-// Data directories: geth's server on ours, our node on geth's, never both at a time.
+// Data directories: geth's node on ours, our node on geth's, never both at a time.
 
 func dataDirectoryTrials() []trial {
 	return []trial{
 		{"our node goes on with geth's data directory, and geth with it afterwards", weGoOnWithGeths},
 		{"geth goes on with our data directory, and we with it afterwards", gethGoesOnWithOurs},
+		{"our node asks whom only the database in geth's data directory knows", weAskGeths},
+		{"geth asks whom only the database in our data directory knows", gethAsksOurs},
 		{"a data directory is geth's or ours, never both at a time", oneAtATime},
 		{"a configuration in every name of geth's server is read", everyName},
 	}
 }
 
-// dataDirectory runs geth's server on a data directory. Lock, key and paths are geth's, put together here as its
-// package node does it (openDataDir, NodeKey, NodeDB): with that would come its block database, and minutes of building.
+// dataDirectory runs geth's own package node on a data directory, by the name that geth has there: lock, key and
+// paths are its doing.
 func dataDirectory(arguments []string) {
 	var o options
 	flags := flag.NewFlagSet("datadir", flag.ExitOnError)
@@ -41,48 +48,26 @@ func dataDirectory(arguments []string) {
 		fail("usage: geth datadir [flags] DIR")
 	}
 	end := asked(o.byStdin)
-	instance := filepath.Join(flags.Arg(0), "geth")
-	if err := os.MkdirAll(instance, 0700); err != nil {
-		fail("%v", err)
-	}
-	lock := flock.New(filepath.Join(instance, "LOCK"))
-	if locked, err := lock.TryLock(); err != nil {
-		fail("%v", err)
-	} else if !locked {
-		fail("datadir already used by another process")
-	}
-	server := &p2p.Server{Config: p2p.Config{
-		PrivateKey:   keptKey(filepath.Join(instance, "nodekey")),
-		MaxPeers:     o.maxPeers,
-		DiscoveryV4:  true,
-		Name:         o.name,
-		Protocols:    o.protocols(newEchoer()),
-		NodeDatabase: filepath.Join(instance, "nodes"),
-		ListenAddr:   "127.0.0.1:0",
-		Logger:       log.NewLogger(&eventLog{sink: func(map[string]any) {}}),
-	}}
-	if err := server.Start(); err != nil {
-		fail("start: %v", err)
-	}
-	emit(map[string]any{"event": "listening", "enode": server.Self().URLv4(), "record": server.Self().String()})
-	<-end
-	server.Stop()
-	lock.Unlock()
-}
-
-// keptKey loads the key or, if that fails, makes one, as geth's Config.NodeKey does.
-func keptKey(file string) *ecdsa.PrivateKey {
-	if key, err := crypto.LoadECDSA(file); err == nil {
-		return key
-	}
-	key, err := crypto.GenerateKey()
-	if err == nil {
-		err = crypto.SaveECDSA(file, key)
-	}
+	stack, err := gethnode.New(&gethnode.Config{
+		Name:    "geth",
+		Version: "1.17.6",
+		DataDir: flags.Arg(0),
+		P2P:     p2p.Config{MaxPeers: o.maxPeers, DiscoveryV4: true, ListenAddr: "127.0.0.1:0"},
+		Logger:  log.NewLogger(&eventLog{sink: func(map[string]any) {}}),
+	})
 	if err != nil {
 		fail("%v", err)
 	}
-	return key
+	stack.RegisterProtocols(o.protocols(newEchoer()))
+	if err := stack.Start(); err != nil {
+		fail("start: %v", err)
+	}
+	self := stack.Server().Self()
+	emit(map[string]any{"event": "listening", "enode": self.URLv4(), "record": self.String()})
+	<-end
+	if err := stack.Close(); err != nil {
+		fail("close: %v", err)
+	}
 }
 
 // nowhere makes nodes on loopback where nobody listens, for a database: whoever remembers them may ask them.
@@ -91,7 +76,12 @@ func nowhere(count int) []remembered {
 	nodes := make([]remembered, count)
 	for i := range nodes {
 		n := enode.NewV4(&(&options{}).key().PublicKey, net.IPv4(127, 0, byte(1+i), 1), 30303, 30303)
-		nodes[i] = remembered{Ping: now - 3, Pong: now, n: n}
+		record, err := rlp.EncodeToBytes(n.Record())
+		if err != nil {
+			fail("%v", err)
+		}
+		nodes[i] = remembered{Node: n.String(), Id: n.ID().String(), Ip: n.IPAddr().String(), Rlp: hex.EncodeToString(record),
+			Ping: now - 3, Pong: now, n: n}
 	}
 	return nodes
 }
@@ -143,14 +133,42 @@ func (t *test) weRemember(data string, nodes []remembered) {
 	}
 }
 
+// ahead is a number that no clock gives a record: who goes on from it has read it.
+const ahead uint64 = 1 << 60
+
+// goesOnAhead checks that their records go on from the number that was stored, and one at a time.
+func (t *test) goesOnAhead(sessions ...*enode.Node) {
+	for _, next := range sessions {
+		t.check(next.Seq() > ahead && next.Seq() < ahead+100, "record %d, stored was %d", next.Seq(), ahead)
+	}
+}
+
+// storeSequence writes the number of a local record where geth's DB.storeLocalSeq has it, which is not exported.
+func storeSequence(folder string, local enode.ID, sequence uint64) error {
+	db, err := leveldb.OpenFile(folder, &opt.Options{ErrorIfMissing: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	key := append(append([]byte("local:"), local[:]...), ":seq"...)
+	if has, err := db.Has(key, nil); err != nil || !has {
+		return fmt.Errorf("there is no number at %q: %v", key, err)
+	}
+	return db.Put(key, binary.AppendUvarint(nil, sequence), nil)
+}
+
+func nodesOf(data string) string { return filepath.Join(data, "geth", "nodes") }
+
 func weGoOnWithGeths(t *test) {
 	data, nodes := filepath.Join(t.folder, "data"), nowhere(60)
 	first := t.session(t.gethOn(data))
-	t.good(writeDatabase(filepath.Join(data, "geth", "nodes"), nodes))
+	t.good(writeDatabase(nodesOf(data), nodes))
+	t.good(storeSequence(nodesOf(data), first.ID(), ahead))
 	ours := t.session(t.oursOn(data))
 	t.weRemember(data, nodes)
 	last := t.session(t.gethOn(data))
 	t.goesOn(first, ours, last)
+	t.goesOnAhead(ours, last)
 	t.weRemember(data, nodes)
 	t.detail = fmt.Sprintf(" (%d nodes)", len(nodes))
 }
@@ -161,16 +179,80 @@ func gethGoesOnWithOurs(t *test) {
 	file := filepath.Join(data, "geth", "nodekey")
 	before, err := os.ReadFile(file)
 	t.good(err)
-	t.good(writeDatabase(filepath.Join(data, "geth", "nodes"), nodes))
+	t.ourWrite(nodesOf(data), nodes, first.ID(), ahead)
 	geths := t.session(t.gethOn(data))
 	t.weRemember(data, nodes)
 	last := t.session(t.oursOn(data))
 	t.goesOn(first, geths, last)
+	t.goesOnAhead(geths, last)
 	t.weRemember(data, nodes)
 	after, err := os.ReadFile(file)
 	t.check(err == nil && string(after) == string(before), "another key, or none: %v", err)
 	info, err := os.Stat(file)
 	t.check(err == nil && info.Mode() == 0600, "mode %v %v", info.Mode(), err)
+}
+
+// acquaintance is a discovery node of geth's on loopback, whom nobody has been told of.
+type acquaintance struct {
+	remembered
+	local *enode.LocalNode
+}
+
+func (t *test) acquaintances(count int) (all []acquaintance, nodes []remembered) {
+	now := time.Now().Unix()
+	for range count {
+		socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		t.good(err)
+		memory, err := enode.OpenDB("")
+		t.good(err)
+		key := (&options{}).key()
+		local := enode.NewLocalNode(memory, key)
+		local.SetStaticIP(net.IPv4(127, 0, 0, 1))
+		local.SetFallbackUDP(socket.LocalAddr().(*net.UDPAddr).Port)
+		udp, err := discover.ListenV4(socket, local, discover.Config{PrivateKey: key, Log: log.NewLogger(log.DiscardHandler())})
+		t.good(err)
+		t.sockets = append(t.sockets, closing(func() { udp.Close(); memory.Close() }))
+		record, err := rlp.EncodeToBytes(local.Node().Record())
+		t.good(err)
+		at := remembered{Node: local.Node().String(), Id: local.ID().String(), Ip: "127.0.0.1", Rlp: hex.EncodeToString(record),
+			Ping: now - 3, Pong: now, n: local.Node()}
+		all, nodes = append(all, acquaintance{at, local}), append(nodes, at)
+	}
+	return all, nodes
+}
+
+// askedBy is how many of them the node with that id has sent a ping, by their own databases.
+func askedBy(all []acquaintance, id enode.ID) (count int) {
+	for _, one := range all {
+		if one.local.Database().LastPingReceived(id, netip.MustParseAddr("127.0.0.1")).Unix() > 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// asks has a program, which nobody tells of anybody, go on with a database that was written meanwhile. Which of those
+// in it geth begins with is its luck.
+func (t *test) asks(first, then func(data string) *program, write func(folder string, nodes []remembered, local enode.ID)) {
+	data := filepath.Join(t.folder, "data")
+	all, nodes := t.acquaintances(5)
+	local := t.session(first(data)).ID()
+	t.check(askedBy(all, local) == 0, "it knows whom it cannot know")
+	write(nodesOf(data), nodes, local)
+	next := then(data)
+	t.check(t.self(next).ID() == local, "another node")
+	t.check(t.eventually(time.Minute, func() bool { return askedBy(all, local) > 0 }), "nobody in the database is asked")
+	next.command.Process.Signal(syscall.SIGTERM)
+	t.check(next.wait(prompt) == 0, "%s: exit status %d, want 0", next.title, next.wait(0))
+	t.detail = fmt.Sprintf(" (%d of %d)", askedBy(all, local), len(all))
+}
+
+func weAskGeths(t *test) {
+	t.asks(t.gethOn, t.oursOn, func(folder string, nodes []remembered, _ enode.ID) { t.good(writeDatabase(folder, nodes)) })
+}
+
+func gethAsksOurs(t *test) {
+	t.asks(t.oursOn, t.gethOn, func(folder string, nodes []remembered, local enode.ID) { t.ourWrite(folder, nodes, local, ahead) })
 }
 
 func oneAtATime(t *test) {

@@ -131,6 +131,10 @@ fn a_slow_client_is_told_so_and_many_are_refused_meanwhile() {
         rest(&mut node.connect()).contains("503")
     });
     assert!(refused);
+    for _ in 0..50 {
+        let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert!(node.answer(request).starts_with("HTTP/1.1 503 "));
+    }
     assert!(rest(&mut slow[0]).starts_with("HTTP/1.1 408 "));
     slow.iter_mut().for_each(|stream| drop(rest(stream)));
     let served = (0..1000).any(|_| {

@@ -148,10 +148,8 @@ impl Write for Timed {
 
 /// The system says of a limit that has passed that it would have to wait.
 fn late(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(),
-        _ => error,
-    }
+    let is_late = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+    if is_late { silent() } else { error }
 }
 
 fn silent() -> io::Error {

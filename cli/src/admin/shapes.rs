@@ -1,7 +1,6 @@
 //! The JSON of geth's `admin_peers`, `admin_nodeInfo` and
 //! `debug_discoveryV4Table`, and that of our own methods.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use devp2p_smol::core::driver::BucketSnapshot;
@@ -154,8 +153,7 @@ pub(crate) fn table(buckets: &[BucketSnapshot]) -> Vec<Vec<EntryJson>> {
 /// To the second: the difference of two clocks is not the same to the microsecond
 /// each time.
 fn second(at: UnixTime) -> Timestamp {
-    let seconds = at.saturating_add(Duration::from_millis(500)).as_secs();
-    time(UnixTime::from_secs(seconds))
+    time(UnixTime::from_secs(at.as_secs()))
 }
 
 /// All that is known of a node.

@@ -30,7 +30,7 @@ impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotJson => "not a JSON object or array",
-            Self::TooLarge => "request too large",
+            Self::TooLarge => "too large",
         })
     }
 }

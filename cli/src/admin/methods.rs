@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use devp2p_smol::core::identity::{NodeAddress, NodeId};
 use devp2p_smol::core::limits;
+use devp2p_smol::core::node::Explanation;
 use devp2p_smol::{Node, NodeSnapshot, RefusedRequest};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -81,17 +82,56 @@ impl Api {
         value(&peers.collect::<Vec<_>>())
     }
 
+    /// The node that is called so.
+    async fn named(&self, text: &str) -> Result<NodeId, RpcError> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        if let Some((digits, least)) = prefix(text) {
+            let explained = self.node.explain(least).await.map_err(RpcError::failed)?;
+            return one_of(&digits, &explained.alike);
+        }
+        let node = text.parse::<NodeAddress>();
+        let node =
+            node.map_err(|error| RpcError::failed(format_args!("no such node: {error}: {NAMES}")));
+        node.map(|node| node.node_id())
+    }
+
     async fn explain(&self, arguments: &[Value]) -> Result<Value, RpcError> {
-        let text = text(arguments)?;
-        let id = match text.parse::<NodeId>() {
-            Ok(id) => id,
-            Err(_) => node(arguments)?.node_id(),
-        };
+        let id = self.named(text(arguments)?).await?;
         let explained = self.node.explain(id).await.map_err(RpcError::failed)?;
         let snapshot = self.snapshot().await?;
         let peer = explained.peer.as_ref();
         let connection = peer.and_then(|peer| snapshot.connections.get(&peer.connection));
         value(&ExplanationJson::of(&explained, connection))
+    }
+}
+
+/// What is taken for a node to explain.
+const NAMES: &str = "want a node id of 64 hex digits, at least the first 8 of a known node, \
+                     an enode URL or a record";
+
+/// The first digits of a node id, and the least id that begins so.
+fn prefix(text: &str) -> Option<(String, NodeId)> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    let is_one = digits.len() >= Explanation::PREFIX_DIGITS
+        && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let least = format!("{digits:0<64}").parse().ok().filter(|_| is_one)?;
+    Some((digits, least))
+}
+
+/// The one of those known that is meant.
+fn one_of(digits: &str, known: &[NodeId]) -> Result<NodeId, RpcError> {
+    let mut meant = known.iter().filter(|id| id.to_string().starts_with(digits));
+    match (meant.next(), meant.count()) {
+        (Some(id), 0) => Ok(*id),
+        (Some(_), more) => Err(RpcError::failed(format_args!(
+            "{} known nodes have ids that begin with {digits}: {NAMES}",
+            more + 1
+        ))),
+        (None, _) => Err(RpcError::failed(format_args!(
+            "no known nodes have ids that begin with {digits}: {NAMES}"
+        ))),
     }
 }
 
@@ -132,4 +172,37 @@ fn text(arguments: &[Value]) -> Result<&str, RpcError> {
 fn node(arguments: &[Value]) -> Result<NodeAddress, RpcError> {
     let text = text(arguments)?;
     text.parse().map_err(|error| RpcError::failed(format_args!("invalid enode: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(digits: &str) -> NodeId {
+        format!("{digits:0<64}").parse().unwrap()
+    }
+
+    #[test]
+    fn eight_digits_or_more_are_the_beginning_of_an_id() {
+        for text in ["0123abCD", "0x0123abcd", "0123abcd4"] {
+            let (digits, least) = prefix(text).unwrap();
+            assert!(text.to_ascii_lowercase().ends_with(&digits) && least == id(&digits));
+        }
+        for text in ["0123abc", "0123abcg", "", "enode://0123abcd", &"0".repeat(65)] {
+            assert!(prefix(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_enough_where_only_one_node_is_meant() {
+        let known = [id("0123abcd1"), id("0123abcd2"), id("0123abcd21")];
+        assert_eq!(one_of("0123abcd1", &known).unwrap(), known[0]);
+        assert_eq!(one_of("0123abcd21", &known).unwrap(), known[2]);
+        let refused = |digits, why: &str| {
+            let error = RpcError::failed(format_args!("{why} that begin with {digits}: {NAMES}"));
+            assert_eq!(one_of(digits, &known), Err(error));
+        };
+        refused("0123abcd2", "2 known nodes have ids");
+        refused("0123abcd3", "no known nodes have ids");
+    }
 }

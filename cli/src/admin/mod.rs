@@ -14,10 +14,14 @@ mod server;
 mod shapes;
 mod tables;
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 pub(crate) use methods::Api;
 pub(crate) use server::Door;
@@ -45,6 +49,16 @@ pub(crate) fn socket_at(path: &Path, datadir: Option<&Path>) -> PathBuf {
         Some(datadir) if path.file_name() == Some(path.as_os_str()) => datadir.join(path),
         _ => path.to_owned(),
     }
+}
+
+/// Connects to a socket, and does not wait: where as many wait already as the
+/// system lets wait, it is [`io::ErrorKind::WouldBlock`].
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let stream = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    stream.set_nonblocking(true)?;
+    stream.connect(&SockAddr::unix(socket)?)?;
+    stream.set_nonblocking(false)?;
+    Ok(UnixStream::from(OwnedFd::from(stream)))
 }
 
 /// Asks a running node, and prints what it answers.

@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 use super::framing::FramingError;
 use crate::output::to_json;
 
+/// Characters of a method's name that are told again where there is no such method.
+const NAME: usize = 100;
+
 /// Why a call came to nothing: geth's numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RpcError {
@@ -33,6 +36,10 @@ impl RpcError {
 
     /// There is no such method.
     pub(crate) fn no_method(name: &str) -> Self {
+        let name = match name.char_indices().nth(NAME) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name.to_owned(),
+        };
         let why = format_args!("the method {name} does not exist/is not available");
         Self::new(-32601, why)
     }
@@ -149,38 +156,42 @@ async fn batch(calls: Vec<Value>, methods: &impl Methods) -> Reply {
     Reply::Line(format!("[{}]\n", lines.join(",")))
 }
 
-/// One call; `None` if no answer is wanted.
+/// One call; `None` if no answer is wanted. geth `handleCallMsg`: only what has a
+/// version and a method is a notification.
 async fn one(call: Value, methods: &impl Methods) -> Option<Value> {
-    let Value::Object(mut call) = call else {
-        return Some(answer(Value::Null, Err(RpcError::invalid("invalid request"))));
-    };
+    let Value::Object(mut call) = call else { return Some(invalid(Value::Null)) };
+    let has_version = call.get("jsonrpc").and_then(Value::as_str) == Some("2.0");
     let id = call.remove("id");
-    let is_answer = !call.contains_key("method");
-    if is_answer && (call.contains_key("result") || call.contains_key("error")) {
-        return None;
+    let has_bad_id = id.as_ref().is_some_and(|id| id.is_object() || id.is_array());
+    if has_bad_id || !has_version {
+        return Some(invalid(id.filter(|_| !has_bad_id).unwrap_or_default()));
     }
-    let named = id.clone().filter(|id| !id.is_object() && !id.is_array());
-    if id.is_some() && named.is_none() {
-        return Some(answer(Value::Null, Err(RpcError::invalid("invalid request"))));
+    match (call.remove("method"), id) {
+        (Some(Value::String(method)), id) if !method.is_empty() => {
+            let result = match arguments(call.remove("params")) {
+                Ok(arguments) => methods.call(&method, &arguments).await,
+                Err(error) => Err(error),
+            };
+            id.map(|id| answer(id, result))
+        }
+        (_, Some(_)) if is_answer(&call) => None,
+        (_, id) => Some(invalid(id.unwrap_or_default())),
     }
-    let result = match read(call) {
-        Ok((method, arguments)) => methods.call(&method, &arguments).await,
-        Err(error) => Err(error),
-    };
-    named.map(|id| answer(id, result))
 }
 
-/// The method and its arguments.
-fn read(mut call: Map<String, Value>) -> Result<(String, Vec<Value>), RpcError> {
-    if call.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-        return Err(RpcError::invalid("invalid request"));
-    }
-    let Some(Value::String(method)) = call.remove("method") else {
-        return Err(RpcError::invalid("invalid request"));
-    };
-    match call.remove("params") {
-        None | Some(Value::Null) => Ok((method, Vec::new())),
-        Some(Value::Array(arguments)) => Ok((method, arguments)),
+/// Whether it answers what was never asked. geth `isResponse`.
+fn is_answer(call: &Map<String, Value>) -> bool {
+    !call.contains_key("params") && (call.contains_key("result") || call.contains_key("error"))
+}
+
+fn invalid(id: Value) -> Value {
+    answer(id, Err(RpcError::invalid("invalid request")))
+}
+
+fn arguments(params: Option<Value>) -> Result<Vec<Value>, RpcError> {
+    match params {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(arguments)) => Ok(arguments),
         Some(_) => Err(RpcError::arguments("non-array args")),
     }
 }
@@ -238,6 +249,42 @@ mod tests {
         assert_eq!(said(r#"{"jsonrpc":"2.0","method":"say"}"#), "");
         assert_eq!(said(r#"{"jsonrpc":"2.0","id":1,"result":true}"#), "");
         assert_eq!(said(r#"[{"jsonrpc":"2.0","method":"say"}]"#), "");
+    }
+
+    #[test]
+    fn what_is_neither_call_nor_notification_is_told_so_under_no_id() {
+        let invalid = json!({
+            "jsonrpc": "2.0",
+            "id": null,
+            "error": { "code": -32600, "message": "invalid request" },
+        });
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+        for request in [
+            "{}",
+            r#"{"method":"rpc_modules"}"#,
+            r#"{"jsonrpc":"2.0","method":7}"#,
+            r#"{"jsonrpc":"2.0","method":""}"#,
+            r#"{"jsonrpc":"2.0","result":true}"#,
+        ] {
+            assert_eq!(read(said(request)), invalid, "{request}");
+            assert_eq!(read(said(&format!("[{request}]"))), json!([invalid]), "{request}");
+        }
+        let answer = read(said(r#"{"id":7,"method":"say"}"#));
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32600)));
+    }
+
+    #[test]
+    fn the_name_of_a_method_that_does_not_exist_is_told_again_in_part() {
+        let call = |name: &str| {
+            let call = json!({ "jsonrpc": "2.0", "id": 1, "method": name });
+            said(&call.to_string())
+        };
+        assert!(call(&"é".repeat(NAME)).contains(&format!("method {} does", "é".repeat(NAME))));
+        let text = call(&"é".repeat(30_000));
+        assert!(
+            text.contains(&format!("{}… does", "é".repeat(NAME))) && text.len() < 400,
+            "{text}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use devp2p_smol::core::limits;
 use futures_lite::AsyncWriteExt as _;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::connect;
 use super::framing::{Framing, FramingError};
 use super::methods::Api;
 use super::rpc::{self, Reply};
@@ -28,7 +29,23 @@ const BACKLOG: i32 = 16;
 #[derive(Debug)]
 pub(crate) struct Door {
     path: PathBuf,
+    identity: Identity,
     listener: Option<UnixListener>,
+}
+
+/// Which file it is, whatever its name. Nobody else gets the same while somebody
+/// listens at it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Self { device: found.dev(), inode: found.ino() })
+    }
 }
 
 impl Door {
@@ -38,7 +55,8 @@ impl Door {
         remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
-        let mut door = Self { path: path.to_owned(), listener: None };
+        let identity = Identity::of(path)?;
+        let mut door = Self { path: path.to_owned(), identity, listener: None };
         // Nobody can connect before it listens, and by then only we may.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         socket.listen(BACKLOG)?;
@@ -58,8 +76,11 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // Whoever starts next would find it stale.
-        let _ = fs::remove_file(&self.path);
+        // Whoever starts next would find it stale. What is there by now may be
+        // somebody else's, whose socket it would be.
+        if Identity::of(&self.path).is_ok_and(|found| found == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -74,10 +95,13 @@ fn remove_stale(path: &Path) -> io::Result<()> {
             "there is a file that is no socket",
         ));
     }
-    match UnixStream::connect(path) {
+    match connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) => Err(error),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
+        // So many wait for it that there must be somebody.
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        Ok(_) | Err(_) => {
+            Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"))
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The JSON of geth's `admin_peers`, `admin_nodeInfo` and
 //! `debug_discoveryV4Table`, and that of our own methods.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use devp2p_smol::core::driver::BucketSnapshot;
 use devp2p_smol::core::identity::Contact;
-use devp2p_smol::core::node::{Explanation, Noted, PeerInfo, PeerSnapshot, TableEntry};
+use devp2p_smol::core::node::{
+    DialPurpose, Dialling, EndpointProof, Explanation, Noted, PeerInfo, PeerSnapshot, TableEntry,
+};
 use devp2p_smol::core::session::Greeting;
 use devp2p_smol::core::time::UnixTime;
 use devp2p_smol::{ConnectionSnapshot, Direction, Node};
@@ -131,12 +132,12 @@ pub(crate) struct EntryJson {
 }
 
 impl EntryJson {
-    fn of(entry: &TableEntry, now: Timestamp) -> Self {
+    fn of(entry: &TableEntry) -> Self {
         let contact = &entry.contact;
         Self {
             node: record(contact).unwrap_or_else(|| contact.to_enode().to_string()),
-            added_to_table: ago(now, entry.known_for),
-            added_to_bucket: ago(now, entry.entered_for),
+            added_to_table: second(entry.known_since),
+            added_to_bucket: second(entry.entered),
             checks: entry.checks,
             live: entry.is_live,
         }
@@ -145,20 +146,19 @@ impl EntryJson {
 
 /// The table by bucket, the nearest first.
 pub(crate) fn table(buckets: &[BucketSnapshot]) -> Vec<Vec<EntryJson>> {
-    let now = Timestamp::now();
-    let entries = |bucket: &BucketSnapshot| {
-        bucket.entries.iter().map(|entry| EntryJson::of(entry, now)).collect()
-    };
+    let entries = |bucket: &BucketSnapshot| bucket.entries.iter().map(EntryJson::of).collect();
     buckets.iter().map(entries).collect()
 }
 
-fn ago(now: Timestamp, age: Duration) -> Timestamp {
-    let micros = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_microsecond(now.as_microsecond().saturating_sub(micros)).unwrap_or_default()
+/// To the second: the difference of two clocks is not the same to the microsecond
+/// each time.
+fn second(at: UnixTime) -> Timestamp {
+    time(UnixTime::from_secs(at.as_secs()))
 }
 
 /// All that is known of a node.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ExplanationJson {
     pub(crate) id: String,
     /// Whether it is ourselves.
@@ -169,15 +169,51 @@ pub(crate) struct ExplanationJson {
     pub(crate) is_static: bool,
     /// The peer, if it is one.
     pub(crate) peer: Option<PeerJson>,
+    /// Since when it is one, if that is remembered.
+    pub(crate) connected_since: Option<Timestamp>,
     /// The table's entry, if there is one.
     pub(crate) table: Option<EntryJson>,
+    /// Whether it waits to replace an entry of the table.
+    pub(crate) replacement: bool,
+    /// Endpoint proofs, if there is discovery and an address.
+    pub(crate) proof: Option<ProofJson>,
+    /// Dials of it that are under way.
+    pub(crate) dialling: Vec<DiallingJson>,
+    /// Whether it waits for its turn to be dialled.
+    pub(crate) awaits_dial: bool,
     /// Whether it would be dialled if its turn came now: "yes", or why not; `null`
-    /// if nobody has said where it is.
+    /// if nothing is against it but that it is not known now where it is.
     pub(crate) dial: Option<String>,
     /// Decisions that are not remembered any more.
     pub(crate) forgotten: u64,
     /// What was decided about it, oldest first.
     pub(crate) decisions: Vec<DecisionJson>,
+}
+
+/// Who has proved of late, at the address where the node is known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProofJson {
+    /// It to us, that it is there.
+    pub(crate) proven: bool,
+    /// We to it, where we are.
+    pub(crate) known: bool,
+}
+
+/// A dial that is under way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DiallingJson {
+    pub(crate) purpose: PurposeJson,
+    /// For people.
+    pub(crate) stage: String,
+}
+
+/// For whom a node is dialled.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PurposeJson {
+    Static,
+    Dynamic,
+    Requested,
 }
 
 /// One decision, or the same several times in a row.
@@ -204,7 +240,12 @@ impl ExplanationJson {
             trusted: is_trusted,
             is_static,
             peer: peer.map(|peer| PeerJson::new(peer, is_trusted, local)),
-            table: explained.table.as_ref().map(|entry| EntryJson::of(entry, Timestamp::now())),
+            connected_since: explained.peer_since.map(time),
+            table: explained.table.as_ref().map(EntryJson::of),
+            replacement: explained.is_replacement,
+            proof: explained.proof.map(ProofJson::of),
+            dialling: explained.dialling.iter().map(DiallingJson::of).collect(),
+            awaits_dial: explained.awaits_dial,
             dial: explained.dial.map(|dial| match dial {
                 Ok(()) => "yes".to_owned(),
                 Err(refusal) => refusal.to_string(),
@@ -212,6 +253,23 @@ impl ExplanationJson {
             forgotten: explained.story.forgotten,
             decisions: explained.story.entries.iter().map(DecisionJson::of).collect(),
         }
+    }
+}
+
+impl ProofJson {
+    const fn of(proof: EndpointProof) -> Self {
+        Self { proven: proof.is_proven, known: proof.is_known }
+    }
+}
+
+impl DiallingJson {
+    fn of(dialling: &Dialling) -> Self {
+        let purpose = match dialling.purpose {
+            DialPurpose::Static => PurposeJson::Static,
+            DialPurpose::Requested => PurposeJson::Requested,
+            DialPurpose::Dynamic | _ => PurposeJson::Dynamic,
+        };
+        Self { purpose, stage: dialling.stage.to_string() }
     }
 }
 

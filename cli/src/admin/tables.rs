@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::shapes::{DecisionJson, EntryJson, ExplanationJson, NodeJson, PeerJson};
+use super::shapes::{
+    DecisionJson, DiallingJson, EntryJson, ExplanationJson, NodeJson, PeerJson, ProofJson,
+    PurposeJson,
+};
 use crate::output::Escaped;
 
 /// Characters of a node id that tell nodes apart.
@@ -97,10 +100,15 @@ pub(super) fn explanation(explained: ExplanationJson) -> Vec<String> {
         lines.push(pair("", "this is the node itself"));
     }
     lines.push(pair("marks", &marks(explained.trusted, explained.is_static)));
-    lines.push(pair("peer", &explained.peer.as_ref().map_or_else(|| "no".into(), connected)));
-    lines.push(pair("table", &explained.table.as_ref().map_or_else(|| "no".into(), known)));
-    let dial = explained.dial.as_deref().unwrap_or("nobody has said where it is");
-    lines.push(pair("dial now", dial));
+    lines.push(pair("peer", &peer(&explained)));
+    lines.push(pair("table", &entry(&explained)));
+    if let Some(proof) = &explained.proof {
+        lines.push(pair("proof", &proven(proof)));
+    }
+    lines.extend(explained.dialling.iter().map(|dial| pair("dialling", &under_way(dial))));
+    let dial = explained.dial.as_deref().unwrap_or("not known now where it is");
+    let turn = if explained.awaits_dial { ", waits for its turn" } else { "" };
+    lines.push(pair("dial now", &format!("{dial}{turn}")));
     if explained.forgotten > 0 {
         lines.push(format!("{} older decisions are forgotten", explained.forgotten));
     }
@@ -108,9 +116,36 @@ pub(super) fn explanation(explained: ExplanationJson) -> Vec<String> {
     lines
 }
 
-fn connected(peer: &PeerJson) -> String {
+fn peer(explained: &ExplanationJson) -> String {
+    let Some(peer) = &explained.peer else { return "no".to_owned() };
     let direction = if peer.network.inbound { "inbound" } else { "outbound" };
-    format!("{direction} {} {}", peer.network.remote_address, peer.name)
+    let since =
+        explained.connected_since.map(|since| format!("since {} ", since.strftime("%F %T")));
+    let since = since.unwrap_or_default();
+    format!("{direction} {} {since}{}", peer.network.remote_address, peer.name)
+}
+
+fn entry(explained: &ExplanationJson) -> String {
+    match &explained.table {
+        Some(entry) => known(entry),
+        None if explained.replacement => "waits to replace an entry".to_owned(),
+        None => "no".to_owned(),
+    }
+}
+
+fn proven(proof: &ProofJson) -> String {
+    let theirs = if proof.proven { "it has proved" } else { "it has not proved of late" };
+    let ours = if proof.known { "we have" } else { "we have not" };
+    format!("{theirs} where it is, {ours}")
+}
+
+fn under_way(dial: &DiallingJson) -> String {
+    let whom = match dial.purpose {
+        PurposeJson::Static => "as a static node",
+        PurposeJson::Dynamic => "as a candidate",
+        PurposeJson::Requested => "on request",
+    };
+    format!("{whom}, {}", dial.stage)
 }
 
 fn known(entry: &EntryJson) -> String {
@@ -133,11 +168,8 @@ fn short(id: &str) -> String {
     id.chars().take(SHORT).collect()
 }
 
-/// Cells in columns as wide as their widest; nothing where there is no row.
+/// Cells in columns as wide as their widest, below their titles.
 fn columns(titles: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
-    if rows.is_empty() {
-        return Vec::new();
-    }
     let titles = titles.iter().map(|title| (*title).to_owned()).collect();
     let shown = |row: Vec<String>| row.iter().map(|cell| Escaped(cell).to_string()).collect();
     let rows: Vec<Vec<String>> = core::iter::once(titles).chain(rows).map(shown).collect();
@@ -164,7 +196,7 @@ mod tests {
         let rows = vec![vec!["a".into(), "\u{1b}[31m".into()], vec!["longer".into(), "b".into()]];
         let lines = columns(&["X", "Y"], rows);
         assert_eq!(lines, ["X       Y", "a       \\u{1b}[31m", "longer  b"]);
-        assert!(columns(&["X"], Vec::new()).is_empty());
+        assert_eq!(columns(&["X", "Y"], Vec::new()), ["X  Y"]);
     }
 
     #[test]

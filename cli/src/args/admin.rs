@@ -71,7 +71,7 @@ pub(crate) struct Trust {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct Explain {
-    /// The node, by its id, an enode URL or a record
+    /// The node, by its id or at least the first 8 digits of it, an enode URL or a record
     #[arg(value_name = "NODE", allow_hyphen_values = true)]
     pub(crate) node: String,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 //! connection ends.
 
 use core::net::SocketAddr;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +56,7 @@ struct Scraped {
 
 async fn accept(listener: Async<TcpListener>, scraped: Arc<Scraped>, runtime: Runtime) {
     let seats = Seats::new(limits::METRICS_CLIENTS);
+    let refused = Seats::new(limits::METRICS_CLIENTS);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -65,9 +66,7 @@ async fn accept(listener: Async<TcpListener>, scraped: Arc<Scraped>, runtime: Ru
             }
         };
         let Some(seat) = seats.take() else {
-            // Whether it gets through does not matter: nobody waits for it.
-            let crowded = Answer::error("503 Service Unavailable", "too many clients");
-            let _ = stream.get_ref().write_all(&crowded.bytes(true));
+            refuse(stream, &refused, &runtime);
             continue;
         };
         let scraped = Arc::clone(&scraped);
@@ -78,6 +77,23 @@ async fn accept(listener: Async<TcpListener>, scraped: Arc<Scraped>, runtime: Ru
             drop(seat);
         });
     }
+}
+
+/// There is no place for a client. Nobody waits until it has heard so; but what it
+/// asks is taken from it, as far as there is place for that: a socket that is
+/// closed with something unread takes our answer from the other.
+fn refuse(stream: Async<TcpStream>, seats: &Seats, runtime: &Runtime) {
+    let crowded = Answer::error("503 Service Unavailable", "too many clients");
+    let _ = stream.get_ref().write_all(&crowded.bytes(true));
+    let _ = stream.get_ref().shutdown(std::net::Shutdown::Write);
+    let Some(seat) = seats.take() else {
+        let _ = stream.get_ref().read(&mut [0; limits::METRICS_REQUEST]);
+        return;
+    };
+    runtime.spawn(async move {
+        drain(&stream, limits::METRICS_REQUEST, limits::ACCEPT_RETRY).await;
+        drop(seat);
+    });
 }
 
 /// One client, to its end.

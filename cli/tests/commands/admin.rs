@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use serde_json::{Value, json};
+#[cfg(target_os = "linux")]
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::support::{PATIENCE, Program, run};
 
@@ -145,7 +147,7 @@ fn peers_and_info_have_the_names_of_geth() {
 fn a_node_is_added_explained_and_removed() {
     let first = Asked::start(&["--nodiscover"]);
     let second = Asked::start(&["--nodiscover"]);
-    assert!(second.lines(&["peers"]).is_empty());
+    assert_eq!(second.lines(&["peers"]).len(), 1, "only the titles");
     assert_eq!(second.json(&["add", &first.enode]), json!(true));
     assert!(second.program.line().starts_with("+ "));
     let explained = second.json(&["explain", &first.enode]);
@@ -156,11 +158,78 @@ fn a_node_is_added_explained_and_removed() {
     let expected =
         ["static_added", "dial_begun", "connecting", "connected", "proceeded", "admitted"];
     assert_eq!(what, expected);
+    assert_eq!(explained["connectedSince"], explained["decisions"][5]["last"]);
     let id = explained["id"].as_str().unwrap().to_owned();
     assert_eq!(second.json(&["remove", &first.enode]), json!(true));
     assert!(second.peers().is_empty());
     let lines = second.lines(&["explain", &id]);
     assert!(lines.last().unwrap().contains("requested"), "{lines:?}");
+    // It was dialled only now, though nobody knows any more where it is.
+    assert!(lines.contains(&"dial now   recently dialed".to_owned()), "{lines:?}");
+    let stranger = second.lines(&["explain", &"0".repeat(64)]);
+    assert!(stranger.contains(&"dial now   not known now where it is".to_owned()), "{stranger:?}");
+}
+
+#[test]
+fn a_node_is_explained_by_the_beginning_of_its_id() {
+    let first = Asked::start(&["--nodiscover"]);
+    let second = Asked::start(&["--nodiscover", "--staticnodes", &first.enode]);
+    let printed = second.program.line();
+    let id = first.json(&["info"])["id"].as_str().unwrap().to_owned();
+    let short = &id[..16];
+    assert!(printed.contains(short), "{printed}");
+    assert!(second.lines(&["peers"])[1].starts_with(short));
+    for digits in [short, &id[..8], &short.to_uppercase()] {
+        assert_eq!(second.json(&["explain", digits])["id"], id);
+    }
+    let complaint = |node: &str| {
+        let socket = second.socket();
+        run(&["admin", "explain", node, "--ipcpath", socket.to_str().unwrap()]).complaint()
+    };
+    for text in ["00000000", &id[..7], "nonsense"] {
+        let complaint = complaint(text);
+        assert!(complaint.contains("at least the first 8 of a known node"), "{complaint}");
+        assert!(complaint.contains("enode URL or a record"), "{complaint}");
+    }
+}
+
+/// A process that is stopped takes nobody, and the system lets so many wait. It
+/// takes the ten seconds that `admin` waits.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_stopped_holds_up_nobody() {
+    let node = Asked::start(&["--nodiscover"]);
+    node.program.signal("STOP");
+    let connect = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.connect(&SockAddr::unix(node.socket()).unwrap()).ok().map(|()| socket)
+    };
+    let waiting: Vec<_> = core::iter::from_fn(connect).collect();
+    assert!(waiting.len() >= 16);
+    let socket = node.socket();
+    let socket = socket.to_str().unwrap();
+    let complaint = run(&[&ALONE[..], &["--nodiscover", "--ipcpath", socket]].concat()).complaint();
+    assert!(complaint.ends_with("another process listens there"), "{complaint}");
+    let complaint = run(&["admin", "info", "--ipcpath", socket]).complaint();
+    assert!(complaint.ends_with("node.ipc: does not answer"), "{complaint}");
+    node.program.signal("CONT");
+    drop(waiting);
+    // It notices in its own time that those who waited are gone.
+    let info = ["admin", "info", "--ipcpath", socket];
+    assert!((0..100).any(|_| run(&info).status == 0));
+}
+
+#[test]
+fn a_socket_that_is_another_s_by_now_is_left_to_it() {
+    let node = Asked::start(&["--nodiscover"]);
+    let socket = node.socket();
+    fs::remove_file(&socket).unwrap();
+    let _successor = UnixListener::bind(&socket).unwrap();
+    let Asked { program, folder: _folder, .. } = node;
+    program.signal("TERM");
+    assert_eq!(program.end().status, 0);
+    assert!(socket.exists());
 }
 
 #[test]
@@ -191,7 +260,17 @@ fn every_counter_is_told_and_the_table_by_bucket() {
     assert_eq!(buckets.len(), 17);
     let entry = buckets.iter().flat_map(|bucket| bucket.as_array().unwrap()).next().unwrap();
     assert!(entry["addedToBucket"].as_str().unwrap().ends_with('Z'), "{entry}");
+    let added = |table: &Value| {
+        let buckets = table.as_array().unwrap().iter().flat_map(|of| of.as_array().unwrap());
+        buckets.map(|entry| entry["addedToTable"].clone()).collect::<Vec<_>>()
+    };
+    let first_told = added(&table);
+    for _ in 0..5 {
+        thread::sleep(core::time::Duration::from_millis(300));
+        assert_eq!(added(&second.json(&["table"])), first_told);
+    }
     assert_eq!(second.lines(&["table"]).len(), 2);
+    assert_eq!(first.lines(&["table"])[0].split_whitespace().next(), Some("BUCKET"));
 }
 
 #[test]
@@ -211,6 +290,13 @@ fn requests_are_answered_in_order_however_they_are_separated() {
     let modules = client.call("rpc_modules", &json!([]));
     assert_eq!(modules["result"]["admin"], "1.0");
     assert_eq!(code(&client.call("eth_blockNumber", &json!([]))), -32601);
+    for nothing in ["{}", r#"{"method":"rpc_modules"}"#, r#"{"jsonrpc":"2.0","method":7}"#] {
+        client.send(nothing.as_bytes());
+        let answer = client.line();
+        assert_eq!((code(&answer), &answer["id"]), (-32600, &Value::Null), "{nothing}");
+    }
+    client.send(b"[{}]");
+    assert_eq!(code(&client.line()[0]), -32600);
     assert_eq!(code(&client.call("admin_addPeer", &json!([]))), -32602);
     assert_eq!(code(&client.call("admin_addPeer", &json!(["enode://12"]))), -32000);
 }
@@ -271,6 +357,11 @@ fn there_is_room_for_so_many_clients_and_again_when_one_has_left() {
     }
     let answer: Value = serde_json::from_str(&node.connect().rest()).unwrap();
     assert_eq!(answer["error"]["message"], "too many clients");
+    let socket = node.socket();
+    for _ in 0..50 {
+        let refused = run(&["admin", "info", "--ipcpath", socket.to_str().unwrap()]);
+        assert_eq!(refused.complaint(), "devp2p: too many clients");
+    }
     drop(clients.pop());
     // The node notices in its own time.
     let served = (0..1000).any(|_| {

@@ -131,6 +131,16 @@ fn a_slow_client_is_told_so_and_many_are_refused_meanwhile() {
         rest(&mut node.connect()).contains("503")
     });
     assert!(refused);
+    // All of them have asked before the first is looked at.
+    node.program.signal("STOP");
+    let mut others: Vec<_> = (0..20).map(|_| node.connect()).collect();
+    for stream in &mut others {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    node.program.signal("CONT");
+    for stream in &mut others {
+        assert!(rest(stream).starts_with("HTTP/1.1 503 "));
+    }
     assert!(rest(&mut slow[0]).starts_with("HTTP/1.1 408 "));
     slow.iter_mut().for_each(|stream| drop(rest(stream)));
     let served = (0..1000).any(|_| {

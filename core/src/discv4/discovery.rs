@@ -124,6 +124,16 @@ impl Discovery {
         self.bonds.len()
     }
 
+    /// Whether a node has proved to us of late that it is at this address.
+    pub fn is_proven(&self, id: &NodeId, ip: IpAddr) -> bool {
+        self.bonds.is_proven(id, ip, self.now.mono)
+    }
+
+    /// Whether we have proved to a node, seen from this address, where we are.
+    pub fn is_known(&self, id: &NodeId, ip: IpAddr) -> bool {
+        self.bonds.is_known(id, ip, self.now.mono)
+    }
+
     /// Requests that wait for an answer.
     pub fn pending(&self) -> usize {
         self.requests.len()

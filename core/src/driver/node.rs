@@ -32,7 +32,7 @@ use crate::node::{
 };
 use crate::session;
 use crate::store::{Operation, OperationId, Reply, StoreCounts};
-use crate::time::{Deadline, Instant, Now};
+use crate::time::{Deadline, Now};
 
 /// What an adapter must execute.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ pub struct BucketSnapshot {
 }
 
 impl BucketSnapshot {
-    fn of(bucket: &Bucket, now: Instant) -> Self {
+    fn of(bucket: &Bucket, now: Now) -> Self {
         let entries = bucket.entries().iter().map(|entry| TableEntry::of(entry, now));
         let replacements = bucket.replacements().iter().map(|waiting| waiting.contact().clone());
         Self { entries: entries.collect(), replacements: replacements.collect() }
@@ -387,7 +387,7 @@ impl<N: Driven> Node<N> {
                 .table()
                 .buckets()
                 .iter()
-                .map(|bucket| BucketSnapshot::of(bucket, self.machine().now()))
+                .map(|bucket| BucketSnapshot::of(bucket, self.machine().clocks()))
                 .collect(),
             bonds: discovery.bonds(),
             pending: discovery.pending(),

@@ -328,6 +328,11 @@ impl Journal {
         .unwrap_or_default()
     }
 
+    /// Of whom anything is remembered.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
+        self.acquaintances.nodes.keys().chain(self.strangers.nodes.keys())
+    }
+
     pub(super) fn audit(&self) -> Result<(), &'static str> {
         if self.strangers.audit(STRANGERS) && self.acquaintances.audit(ACQUAINTANCES) {
             Ok(())

@@ -43,7 +43,7 @@ pub use contract::{
 };
 pub use counts::{Counts, PeerSnapshot, Snapshot};
 pub use ends::Ends;
-pub use explanation::{Explanation, TableEntry};
+pub use explanation::{DialStage, Dialling, EndpointProof, Explanation, TableEntry};
 pub use journal::{Decision, DialPurpose, Noted, Story};
 pub use machine::Node;
 pub use reasons::{

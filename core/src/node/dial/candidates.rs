@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::identity::Contact;
+use crate::identity::{Contact, NodeId};
 use crate::limits;
 
 #[derive(Debug, Default)]
@@ -60,6 +60,12 @@ impl Candidates {
         let Some(source) = self.sources.get_mut(source) else { return };
         let room = limits::DIAL_CANDIDATES - source.nodes.len().min(limits::DIAL_CANDIDATES);
         source.nodes.extend(nodes.into_iter().take(room));
+    }
+
+    /// What a source has brought of this node.
+    pub(super) fn find(&self, id: &NodeId) -> Option<&Contact> {
+        let mut nodes = self.sources.iter().flat_map(|source| &source.nodes);
+        nodes.find(|node| node.id() == id)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -25,7 +25,7 @@ use crate::limits;
 use crate::time::{Deadline, Instant};
 use candidates::Candidates;
 use history::History;
-use statics::Statics;
+use statics::{Static, Statics};
 
 /// What the scheduler may know of the rest of the node.
 #[derive(Clone, Copy)]
@@ -101,11 +101,21 @@ impl DialScheduler {
     /// who has no address yet where there are networks to keep to: here each
     /// address of a name or a record is looked at when it is known.
     fn check(&self, contact: &Contact, around: &Surroundings<'_>) -> Result<(), DialRefusal> {
-        let id = contact.id();
+        self.check_id(contact.id(), Some(contact), around)
+    }
+
+    /// The same of a node of which it may not be known where it is.
+    fn check_id(
+        &self,
+        id: &NodeId,
+        contact: Option<&Contact>,
+        around: &Surroundings<'_>,
+    ) -> Result<(), DialRefusal> {
+        let ip = contact.and_then(Contact::ip);
         let allowed = |ip: IpAddr| around.net_restrict.is_none_or(|networks| networks.contains(ip));
         if *id == self.own {
             Err(DialRefusal::SelfDialled)
-        } else if contact.ip().is_some() && contact.tcp() == 0 {
+        } else if ip.is_some() && contact.is_some_and(|contact| contact.tcp() == 0) {
             Err(DialRefusal::NoPort)
         } else if names(&self.dialling, id) {
             Err(DialRefusal::AlreadyDialling)
@@ -113,7 +123,7 @@ impl DialScheduler {
             Err(DialRefusal::AlreadyConnected)
         } else if names(&self.pending_inbound, id) {
             Err(DialRefusal::PendingInbound)
-        } else if !contact.ip().is_none_or(allowed) {
+        } else if !ip.is_none_or(allowed) {
             Err(DialRefusal::NetRestrict)
         } else if self.history.contains(id) {
             Err(DialRefusal::RecentlyDialled)
@@ -157,18 +167,49 @@ impl DialScheduler {
         core::mem::take(&mut self.refused)
     }
 
-    /// Why this node would not be dialled if its turn came now.
+    /// Whether this node would be dialled if its turn came now, or why not; `None`
+    /// if nothing is against it but that nobody knows where it is.
     pub(super) fn verdict(
         &self,
-        contact: &Contact,
+        id: &NodeId,
+        contact: Option<&Contact>,
         around: &Surroundings<'_>,
-    ) -> Result<(), DialRefusal> {
-        self.check(contact, around)
+    ) -> Option<Result<(), DialRefusal>> {
+        match (self.check_id(id, contact, around), contact) {
+            (Err(refusal), _) => Some(Err(refusal)),
+            (Ok(()), None) => None,
+            (Ok(()), Some(contact)) if self.is_static(id) || contact.tcp_endpoint().is_some() => {
+                Some(Ok(()))
+            }
+            (Ok(()), Some(_)) => Some(Err(DialRefusal::NoPort)),
+        }
     }
 
-    /// Where a static node is, as we were told.
-    pub(super) fn static_contact(&self, id: &NodeId) -> Option<&Contact> {
-        self.statics.get(id).map(|node| &node.given)
+    /// Where a node is: as we were told, as it is being dialled, or as a source has
+    /// brought it.
+    pub(super) fn contact(&self, id: &NodeId) -> Option<&Contact> {
+        let contact = self.statics.get(id).map(|node| &node.given);
+        let contact = contact.or_else(|| self.of_node(id).next().map(|attempt| &attempt.contact));
+        contact.or_else(|| self.candidates.find(id))
+    }
+
+    /// The attempts to reach a node that are under way.
+    pub(super) fn of_node(&self, id: &NodeId) -> impl Iterator<Item = &Attempt> {
+        let first = (*id, ConnectionId(0));
+        let of_it = self.dialling.range(first..).take_while(move |(other, _)| *other == first.0);
+        of_it.filter_map(|(_, connection)| self.attempts.get(connection))
+    }
+
+    /// Whether a node may be dialled and waits for its turn.
+    pub(super) fn awaits_turn(&self, id: &NodeId) -> bool {
+        self.statics.get(id).is_some_and(Static::is_pooled) || self.candidates.find(id).is_some()
+    }
+
+    /// Whom it has to do with now; some are named twice.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
+        let dialling = self.dialling.iter().map(|(id, _)| id);
+        let inbound = self.pending_inbound.iter().map(|(id, _)| id);
+        self.statics.ids().chain(dialling).chain(inbound)
     }
 
     /// The next source to ask for nodes: there are slots and nothing to fill them.

@@ -25,6 +25,13 @@ pub(super) struct Static {
     pooled: Option<usize>,
 }
 
+impl Static {
+    /// Whether it may be dialled now, and waits for that.
+    pub(super) const fn is_pooled(&self) -> bool {
+        self.pooled.is_some()
+    }
+}
+
 /// All of them, and the pool of those that may be dialled now.
 #[derive(Debug, Default)]
 pub(super) struct Statics {
@@ -61,6 +68,10 @@ impl Statics {
 
     pub(super) fn get(&self, id: &NodeId) -> Option<&Static> {
         self.nodes.get(id)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
+        self.nodes.keys()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,8 +3,11 @@
 use alloc::vec::Vec;
 
 use super::harness::{limits as max_peers, *};
-use crate::identity::Contact;
-use crate::node::{Command, Decision, DialFailure, DialPurpose, DialRefusal, Direction, Refusal};
+use crate::discv4::{Packet, PacketEndpoint, Pong};
+use crate::identity::{Contact, NodeId};
+use crate::node::{
+    Command, Decision, DialFailure, DialPurpose, DialRefusal, DialStage, Direction, Refusal,
+};
 use crate::p2p::DisconnectReason;
 use crate::session::{Lost, SessionError};
 
@@ -133,4 +136,129 @@ fn the_same_inputs_leave_the_same_journal() {
         (1..20).map(|number| lone.look().explain(&id(number)).story.entries).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn who_is_being_dialled_is_explained_though_nobody_else_knows_where_it_is() {
+    let mut lone = Lone::new(config());
+    assert_eq!(lone.look().explain(&id(1)).dial, None);
+    lone.request(Command::Dial(enode(1)));
+    let explained = lone.look().explain(&id(1));
+    assert_eq!(explained.dial, Some(Err(DialRefusal::AlreadyDialling)));
+    let [dialling] = explained.dialling[..] else { panic!("{:?}", explained.dialling) };
+    assert_eq!(dialling.purpose, DialPurpose::Requested);
+    assert_eq!(dialling.stage, DialStage::Connecting(Some(address(1))));
+    lone.connect(1);
+    let dialling = &lone.look().explain(&id(1)).dialling;
+    assert_eq!(dialling[0].stage, DialStage::ShakingHands(Some(address(1))));
+    // A name is no address yet.
+    lone.request(Command::Dial(named(2)));
+    let explained = lone.look().explain(&id(2));
+    assert_eq!(explained.dial, Some(Err(DialRefusal::AlreadyDialling)));
+    assert_eq!(explained.dialling[0].stage, DialStage::LookingUpName);
+}
+
+#[test]
+fn who_was_dialled_of_late_is_told_though_it_is_forgotten_where() {
+    let mut lone = Lone::new(config());
+    lone.request(Command::AddPeer(enode(1)));
+    let attempt = lone.dialled(1).unwrap();
+    lone.not_connected(attempt, DialFailure::Refused);
+    lone.request(Command::RemovePeer(id(1)));
+    let explained = lone.look().explain(&id(1));
+    assert!(!explained.is_static && explained.dialling.is_empty());
+    assert_eq!(explained.dial, Some(Err(DialRefusal::RecentlyDialled)));
+    lone.wait(36 * SECOND);
+    assert_eq!(lone.look().explain(&id(1)).dial, None);
+}
+
+#[test]
+fn who_waits_for_its_turn_to_be_dialled_is_told() {
+    let mut config = config();
+    config.limits = max_peers(0);
+    config.candidates = alloc::vec!["test".into()];
+    let mut lone = Lone::new(config);
+    lone.request(Command::AddPeer(enode(1)));
+    let explained = lone.look().explain(&id(1));
+    assert_eq!((explained.awaits_dial, explained.dial), (true, Some(Ok(()))));
+    lone.request(Command::Candidates(0, alloc::vec![contact(2)]));
+    let explained = lone.look().explain(&id(2));
+    assert_eq!((explained.awaits_dial, explained.dial), (true, Some(Ok(()))));
+    assert!(!lone.look().explain(&id(3)).awaits_dial);
+}
+
+#[test]
+fn a_peer_is_told_with_since_when_it_is_one() {
+    let mut lone = Lone::new(config());
+    lone.wait(SECOND);
+    let joined = lone.now.unix;
+    let connection = lone.join(1);
+    lone.wait(5 * SECOND);
+    assert_eq!(lone.look().explain(&id(1)).peer_since, Some(joined));
+    lone.lost(connection);
+    assert_eq!(lone.look().explain(&id(1)).peer_since, None);
+}
+
+#[test]
+fn an_endpoint_proof_is_told_where_there_is_discovery() {
+    let mut config = config();
+    config.discovery = true;
+    config.bootstrap_nodes = alloc::vec![contact(1)];
+    let mut lone = Lone::new(config);
+    let proof = lone.look().explain(&id(1)).proof.unwrap();
+    assert!(!proof.is_proven && !proof.is_known);
+    assert!(lone.look().explain(&id(2)).proof.is_none());
+    let sent = |lone: &Lone| {
+        lone.sent.iter().find(|(to, _)| *to == address(1)).map(|(_, sent)| sent.clone())
+    };
+    let ping = (0..600).find_map(|_| {
+        lone.wait(SECOND / 10);
+        sent(&lone)
+    });
+    let pong = Pong {
+        to: PacketEndpoint::new(address(0), 0),
+        ping_hash: *ping.expect("no ping").first_chunk().unwrap(),
+        expiration: lone.now.unix.as_secs() + 20,
+        enr_sequence: None,
+    };
+    lone.hear(1, &Packet::Pong(pong));
+    let proof = lone.look().explain(&id(1)).proof.unwrap();
+    assert!(proof.is_proven);
+}
+
+/// Twice at different times: it is one point of time that is told.
+#[test]
+fn since_when_the_table_knows_a_node_is_the_same_at_any_time() {
+    let mut config = config();
+    config.discovery = true;
+    config.bootstrap_nodes = alloc::vec![contact(1)];
+    let mut lone = Lone::new(config);
+    let known = |lone: &Lone| lone.look().explain(&id(1)).table.unwrap().known_since;
+    lone.wait(SECOND);
+    let first = known(&lone);
+    assert_eq!(first, START.unix);
+    lone.wait(SECOND);
+    lone.request(Command::RemoveTrusted(id(2)));
+    assert_eq!(known(&lone), first);
+}
+
+#[test]
+fn nodes_are_found_by_the_digits_that_their_ids_begin_with() {
+    let mut config = config();
+    config.discovery = true;
+    config.bootstrap_nodes = alloc::vec![contact(1)];
+    config.trusted_nodes = alloc::vec![id(2)];
+    config.static_nodes = alloc::vec![enode(3)];
+    let mut lone = Lone::new(config);
+    lone.join(4);
+    let beginning = |number: u64| {
+        let mut least = [0; 32];
+        least[..4].copy_from_slice(&id(number).as_bytes()[..4]);
+        NodeId::new(least)
+    };
+    for number in 1..=4 {
+        assert_eq!(lone.look().explain(&beginning(number)).alike, [id(number)]);
+        assert!(lone.look().explain(&id(number)).alike.is_empty());
+    }
+    assert!(lone.look().explain(&beginning(5)).alike.is_empty());
 }

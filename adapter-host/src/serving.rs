@@ -172,6 +172,7 @@ impl Serving {
     pub fn start(config: Config) -> Result<(Node, Self, Sockets), StartError> {
         let Config { mut node, seed, listen, discovery, verifiers, node_database, nat } = config;
         announce(&nat, &mut node.endpoints);
+        let nonces = Seed::new(*node.key.to_bytes()).derive("pcp", 0);
         let (sockets, tcp, udp) = bind(listen, discovery, node.discovery)?;
         let threads = if udp.is_some() { verifiers } else { 0 };
         let (check, checked) = async_channel::bounded(limits::VERIFIED_PACKETS);
@@ -197,7 +198,7 @@ impl Serving {
         let (local, record) = (Arc::clone(machine.local()), Arc::clone(machine.local_record()));
         let (node, end) = adapter::node(Arc::clone(&local), record, tcp, udp);
         let (name, named) = async_channel::bounded(limits::NAME_LOOK_UPS);
-        let gateway = Gateway::start(&nat, tcp, udp);
+        let gateway = Gateway::start(&nat, &nonces, tcp, udp);
         let mut serving = Self {
             driver,
             end,

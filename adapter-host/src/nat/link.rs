@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 use std::time::Instant;
 
+use devp2p_core::entropy::Seed;
 use devp2p_core::limits;
 use devp2p_core::nat::pcp::{self, Nonce};
 use devp2p_core::nat::{Failure, Gateway, Grant, Method, Protocol, pmp};
@@ -13,7 +14,6 @@ use devp2p_core::nat::{Failure, Gateway, Grant, Method, Protocol, pmp};
 #[cfg(feature = "upnp")]
 use super::upnp::Upnp;
 use super::{StopSign, route};
-use crate::EntropyError;
 
 /// Between two looks at whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,16 +36,20 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// The seed is the same with each start: a gateway that knows us by our nonce
+    /// would refuse us after a crash, until our mappings are over (RFC 6887, section
+    /// 11.3).
     pub(super) fn new(
         named: Option<Ipv4Addr>,
         bound: Ipv4Addr,
+        nonces: &Seed,
         stop: StopSign,
-    ) -> Result<Self, EntropyError> {
-        let mut secrets = crate::seed()?.secrets();
+    ) -> Self {
+        let mut secrets = nonces.secrets();
         let nonces = [secrets.bytes(), secrets.bytes()];
         #[cfg(feature = "upnp")]
         let upnp = Upnp::new(bound);
-        Ok(Self {
+        Self {
             named,
             port: pmp::PORT,
             bound,
@@ -54,7 +58,7 @@ impl Link {
             strays: 0,
             #[cfg(feature = "upnp")]
             upnp,
-        })
+        }
     }
 
     /// Whether the gateway is there.

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Instant as Wall;
 
 use async_channel::{Receiver, Sender};
+use devp2p_core::entropy::Seed;
 use devp2p_core::limits;
 use devp2p_core::nat::{self, Action, Mapper, Nat, Status, Step, StunServer};
 
@@ -52,6 +53,7 @@ impl Gateway {
     /// IPv6 address.
     pub(crate) fn start(
         nat: &Nat,
+        nonces: &Seed,
         tcp: Option<SocketAddr>,
         udp: Option<SocketAddr>,
     ) -> io::Result<Self> {
@@ -71,7 +73,7 @@ impl Gateway {
         let bound = tcp.or(udp).map_or(Ipv4Addr::UNSPECIFIED, |bound| ip4(bound.ip()));
         let (running, stopping) = mpsc::channel();
         let stop = StopSign(stopping);
-        let link = Link::new(nat.gateway(), bound, stop).map_err(io::Error::other)?;
+        let link = Link::new(nat.gateway(), bound, nonces, stop);
         let thread = thread::Builder::new().name("devp2p-gateway".into());
         thread.spawn(move || run(mapper, link, &tell))?;
         gateway.running = Some(running);

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const SEED: Seed = Seed::new([1; 32]);
+
 fn at(text: &str) -> Option<SocketAddr> {
     Some(text.parse().unwrap())
 }
@@ -29,12 +31,12 @@ fn only_what_is_behind_a_gateway_is_to_be_reached_through_it() {
 fn on_loopback_and_where_nothing_is_wanted_there_is_no_thread() {
     let loopback = at("127.0.0.1:30303");
     for nat in ["any", "upnp", "pmp", "pcp:127.0.0.1", "stun", "stun:11.0.0.1"] {
-        let gateway = Gateway::start(&nat.parse().unwrap(), loopback, loopback).unwrap();
+        let gateway = Gateway::start(&nat.parse().unwrap(), &SEED, loopback, loopback).unwrap();
         assert!(gateway.running.is_none(), "{nat}");
         assert!(gateway.told.is_empty() && gateway.told.is_closed(), "{nat}");
     }
     for nat in ["none", "extip:11.0.0.1"] {
-        let gateway = Gateway::start(&nat.parse().unwrap(), at("0.0.0.0:1"), None).unwrap();
+        let gateway = Gateway::start(&nat.parse().unwrap(), &SEED, at("0.0.0.0:1"), None).unwrap();
         assert!(gateway.running.is_none(), "{nat}");
     }
 }
@@ -43,7 +45,7 @@ fn on_loopback_and_where_nothing_is_wanted_there_is_no_thread() {
 fn stun_servers_are_known_or_looked_up_and_nothing_runs_for_them() {
     let udp = at("0.0.0.0:1");
     let servers = |nat: &str| {
-        let gateway = Gateway::start(&nat.parse().unwrap(), None, udp).unwrap();
+        let gateway = Gateway::start(&nat.parse().unwrap(), &SEED, None, udp).unwrap();
         assert!(gateway.is_over());
         match gateway.told.recv_blocking() {
             Ok(Told::Servers(servers)) => servers,
@@ -59,7 +61,7 @@ fn stun_servers_are_known_or_looked_up_and_nothing_runs_for_them() {
 #[test]
 fn a_stop_is_waited_for_a_second_at_most() {
     let nat: Nat = "pmp:127.0.0.1".parse().unwrap();
-    let mut gateway = Gateway::start(&nat, at("0.0.0.0:1"), None).unwrap();
+    let mut gateway = Gateway::start(&nat, &SEED, at("0.0.0.0:1"), None).unwrap();
     assert!(gateway.is_over(), "there is nothing to wait for while it runs");
     gateway.stop();
     let ends = gateway.deadline().unwrap();

@@ -165,7 +165,7 @@ fn a_node_is_added_explained_and_removed() {
     let lines = second.lines(&["explain", &id]);
     assert!(lines.last().unwrap().contains("requested"), "{lines:?}");
     // It was dialled only now, though nobody knows any more where it is.
-    assert!(lines.contains(&"dial now   recently dialed".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"dial now   recently dialled".to_owned()), "{lines:?}");
     let stranger = second.lines(&["explain", &"0".repeat(64)]);
     assert!(stranger.contains(&"dial now   not known now where it is".to_owned()), "{stranger:?}");
 }

@@ -33,7 +33,8 @@ fn gateway(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Fake {
     });
     let (running, stopping) = mpsc::channel();
     let named = Some(Ipv4Addr::LOCALHOST);
-    let mut link = Link::new(named, Ipv4Addr::UNSPECIFIED, StopSign(stopping)).unwrap();
+    let mut link =
+        Link::new(named, Ipv4Addr::UNSPECIFIED, &Seed::from_number(1), StopSign(stopping));
     link.port = port;
     Fake { link, _running: running, asked }
 }
@@ -167,4 +168,15 @@ fn a_stop_cuts_a_question_short_and_leaves_time_for_one_packet() {
     assert_eq!(unmapped, Err(Failure::Silent));
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert_eq!(fake.asked.try_iter().count(), 1);
+}
+
+#[test]
+fn a_gateway_knows_us_again_after_a_restart_and_nobody_else_does() {
+    let nonces = |seed: u64| {
+        let (_running, stopping) = mpsc::channel::<Infallible>();
+        Link::new(None, Ipv4Addr::UNSPECIFIED, &Seed::from_number(seed), StopSign(stopping)).nonces
+    };
+    assert_eq!(nonces(1), nonces(1));
+    assert_ne!(nonces(1), nonces(2));
+    assert_ne!(nonces(1)[0], nonces(1)[1]);
 }

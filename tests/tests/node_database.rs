@@ -112,20 +112,36 @@ fn bytes(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(byte).collect()
 }
 
+/// What geth wrote, and what it said is in it. A copy for each: whoever opens a
+/// database has it alone.
+fn geths() -> (tempfile::TempDir, String) {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/nodedb");
+    let text = std::fs::read_to_string(vectors.join("nodes.json")).unwrap();
+    (copy_of(&vectors.join("nodes")), text)
+}
+
+fn copy_of(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}
+
 #[test]
 fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
-    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/nodedb");
-    let nodes = vectors.join("nodes");
-    let text = std::fs::read_to_string(vectors.join("nodes.json")).unwrap();
+    let (copy, text) = geths();
+    let nodes = copy.path();
     let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let report = store::check(&nodes).unwrap();
+    let report = store::check(nodes).unwrap();
     assert!(report.error.is_none() && report.torn == 0 && report.tables > 0, "{report:?}");
     let mut entries = BTreeMap::new();
     let visit = |(key, value)| {
         entries.insert(key, value);
         ControlFlow::Continue(())
     };
-    store::dump(&nodes, visit).unwrap();
+    store::dump(nodes, visit).unwrap();
     // A record, its number, and three fields of each node; ours; the version.
     assert_eq!(entries.len(), 60 * 5 + 2);
     assert_eq!(report.entries, entries.len());
@@ -148,7 +164,7 @@ fn a_database_that_geth_wrote_opens_with_all_its_nodes() {
             known += 1;
         }
         if let (Some(local), Some(sequence)) = (line.local, line.sequence) {
-            let (opened, _) = start(&nodes, &bytes(&local));
+            let (opened, _) = start(nodes, &bytes(&local));
             assert!(
                 matches!(opened, Reply::Opened { sequence: Some(found), .. } if found == sequence)
             );
@@ -163,11 +179,7 @@ const SEEDS: Operation =
 
 /// What a store says first, and seeds; it works on a copy.
 fn start(nodes: &Path, local: &[u8]) -> (Reply, Reply) {
-    let copy = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(nodes).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-    }
+    let copy = copy_of(nodes);
     let (send, replies) = mpsc::channel();
     let store = store::Store::open(copy.path(), move |_, reply| send.send(reply).unwrap()).unwrap();
     let local = NodeId::new(local.try_into().unwrap());
@@ -182,8 +194,8 @@ fn start(nodes: &Path, local: &[u8]) -> (Reply, Reply) {
 
 #[test]
 fn what_geth_wrote_means_the_same_in_memory_as_on_disk() {
-    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/nodedb");
-    let text = std::fs::read_to_string(vectors.join("nodes.json")).unwrap();
+    let (copy, text) = geths();
+    let folder = copy.path();
     let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (ours, nodes) = lines.split_last().unwrap();
     let mut memory = MemoryStore::new();
@@ -191,7 +203,7 @@ fn what_geth_wrote_means_the_same_in_memory_as_on_disk() {
         let Ok(()) = memory.write(&[(key, Some(value))]);
         ControlFlow::Continue(())
     };
-    store::dump(&vectors.join("nodes"), visit).unwrap();
+    store::dump(folder, visit).unwrap();
 
     // When geth wrote it, all its nodes had answered within the hour.
     let now = UnixTime::from_secs(1_760_000_000);
@@ -210,7 +222,7 @@ fn what_geth_wrote_means_the_same_in_memory_as_on_disk() {
         assert_eq!(Some(bond.find_failures), node.fails);
     }
 
-    let (_, on_disk) = start(&vectors.join("nodes"), &local);
+    let (_, on_disk) = start(folder, &local);
     assert_eq!(memory.apply(OperationId(2), &SEEDS, now), on_disk);
     // Each is read as geth said, and so is each that is drawn.
     let text = |contact: &Contact| {

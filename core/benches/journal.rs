@@ -11,9 +11,7 @@
 )]
 
 use core::error::Error;
-use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddr};
-use std::time::Instant as Clock;
 
 use devp2p_core::crypto::{PublicKey, SecretKey};
 use devp2p_core::entropy::Seed;
@@ -24,24 +22,10 @@ use devp2p_core::p2p::DisconnectReason;
 use devp2p_core::session::{Counters, SessionError};
 use devp2p_core::time::{Instant, Now, UnixTime};
 
+mod measuring;
+
 /// Strangers that come again and again: more than a journal keeps.
 const STRANGERS: u32 = 4096;
-
-fn measure<R>(name: &str, mut work: impl FnMut(usize) -> R) {
-    const SAMPLES: usize = 60;
-    const ROUNDS: usize = 4096;
-    let mut samples: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            let start = Clock::now();
-            for round in 0..ROUNDS {
-                black_box(work(round));
-            }
-            start.elapsed().as_secs_f64() * 1e9 / ROUNDS as f64
-        })
-        .collect();
-    samples.sort_by(f64::total_cmp);
-    println!("{name:<52}{:>9.0}", samples[SAMPLES / 2]);
-}
 
 /// Connects, shows its key, is refused, and goes.
 fn refuse(node: &mut Node, now: Now, key: &PublicKey) {
@@ -78,11 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keys: Vec<_> = (0..STRANGERS)
         .map(|number| Ok(key(number)?.public_key()))
         .collect::<Result<_, Box<dyn Error>>>()?;
-    measure("a stranger refused, from its first byte to its end", |round| {
+    measuring::measure("a stranger refused, from its first byte to its end", |round| {
         refuse(&mut node, now, &keys[round % keys.len()]);
     });
     assert_eq!(node.counts().refused_inbound.total(), 60 * 4096);
     let ids: Vec<_> = keys.iter().map(NodeId::from).collect();
-    measure("explained", |round| node.explain(&ids[round % ids.len()]));
+    measuring::measure("explained", |round| node.explain(&ids[round % ids.len()]));
     Ok(())
 }

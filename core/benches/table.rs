@@ -10,9 +10,7 @@
 )]
 
 use core::error::Error;
-use core::hint::black_box;
 use core::net::IpAddr;
-use std::time::Instant as Clock;
 
 use devp2p_core::crypto::SecretKey;
 use devp2p_core::entropy::Seed;
@@ -20,24 +18,9 @@ use devp2p_core::identity::{Contact, NodeId};
 use devp2p_core::kademlia::{Added, Liveness, Table, TableConfig};
 use devp2p_core::time::Instant;
 
+mod measuring;
 #[path = "../src/kademlia/tests/mined.rs"]
 mod mined;
-
-fn measure<R>(name: &str, mut work: impl FnMut(usize) -> R) {
-    const SAMPLES: usize = 60;
-    const ROUNDS: usize = 4096;
-    let mut samples: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            let start = Clock::now();
-            for round in 0..ROUNDS {
-                black_box(work(round));
-            }
-            start.elapsed().as_secs_f64() * 1e9 / ROUNDS as f64
-        })
-        .collect();
-    samples.sort_by(f64::total_cmp);
-    println!("{name:<52}{:>9.0}", samples[SAMPLES / 2]);
-}
 
 fn contact(number: u32, ip: impl Into<IpAddr>) -> Result<Contact, Box<dyn Error>> {
     let mut secret = [0; 32];
@@ -77,26 +60,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let targets: Vec<NodeId> = keys.iter().map(NodeId::hash_of).collect();
 
     println!("{:<52}{:>9}", "a full table, 272 nodes and 170 replacements", "ns");
-    measure("closest 16", |round| table.closest(&targets[round], 16, false).len());
+    measuring::measure("closest 16", |round| table.closest(&targets[round], 16, false).len());
     for share in [10, 50, 90, 100] {
         enliven(&mut table, share);
         let name = format!("closest 16, only live ones, {share} % live");
-        measure(&name, |round| table.closest(&targets[round], 16, true).len());
+        measuring::measure(&name, |round| table.closest(&targets[round], 16, true).len());
     }
-    measure("closest 16 of a key: its hash as well", |round| {
+    measuring::measure("closest 16 of a key: its hash as well", |round| {
         table.closest(&NodeId::hash_of(&keys[round]), 16, true).len()
     });
-    measure("the hash", |round| NodeId::hash_of(&keys[round]));
+    measuring::measure("the hash", |round| NodeId::hash_of(&keys[round]));
 
     let strangers = (0..=255_u8)
         .map(|n| contact(9_000_000 + u32::from(n), [45, 0, n, 1]))
         .collect::<Result<Vec<_>, _>>()?;
-    measure("a node found again", |_| {
+    measuring::measure("a node found again", |_| {
         table.add_found(strangers[0].clone(), Instant::ZERO) == Added::Inserted
     });
-    measure("a node found, full bucket", |round| {
+    measuring::measure("a node found, full bucket", |round| {
         table.add_found(strangers[round % 256].clone(), Instant::ZERO) == Added::Inserted
     });
-    measure("audit", |_| table.audit().is_ok());
+    measuring::measure("audit", |_| table.audit().is_ok());
     Ok(())
 }

@@ -103,7 +103,12 @@ impl Rng {
     }
 
     /// A number in `0..bound`, uniform up to 1 part in 2^32; 0 if `bound` is 0.
+    /// Nothing is drawn then: to look for something to choose where there is
+    /// nothing must not change what is chosen next.
     pub fn below(&mut self, bound: u32) -> u32 {
+        if bound == 0 {
+            return 0;
+        }
         let wide = u64::from(self.0.next_u32()) * u64::from(bound);
         u32::try_from(wide >> 32).unwrap_or(0)
     }
@@ -191,7 +196,14 @@ mod tests {
     fn below_stays_below() {
         let mut rng = Seed::from_number(3).jitter();
         assert!((0..1_000).all(|_| rng.below(100) < 100));
-        assert_eq!(rng.below(0), 0);
+    }
+
+    #[test]
+    fn to_choose_among_nothing_draws_nothing() {
+        let (mut asked, mut unasked) =
+            (Seed::from_number(3).jitter(), Seed::from_number(3).jitter());
+        assert_eq!(asked.below(0), 0);
+        assert_eq!(asked.bytes::<8>(), unasked.bytes::<8>());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod application;
 pub mod crypto;
 pub mod discv4;
 pub mod driver;

@@ -126,6 +126,14 @@ pub const NAME_ADDRESSES: usize = 4;
 /// file descriptors say. geth sleeps as long.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
+/// Outputs of an application for one input: what it sends to every peer, and as
+/// much again. Ours.
+pub const APPLICATION_OUTPUTS: usize = 2 * PEERS_MAX * CHANNEL_MESSAGES;
+
+/// Commands of an application that its node has not answered, before the next one
+/// is refused. Ours: what the node takes, requests and dials.
+pub const APPLICATION_COMMANDS: usize = PENDING_NODE_REQUESTS + REQUESTED_DIALS;
+
 /// Events of a node that wait for an application to read them, before new
 /// connections wait as well. Ours.
 pub const NODE_EVENTS: usize = 256;

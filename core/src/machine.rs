@@ -102,6 +102,11 @@ impl<M: Machine> Checked<M> {
         &self.machine
     }
 
+    /// The machine, no longer under watch.
+    pub fn into_inner(self) -> M {
+        self.machine
+    }
+
     /// A digest over everything the machine has put out so far. Two runs with
     /// the same seed and the same inputs have the same digest.
     pub fn digest(&self) -> [u8; 32] {

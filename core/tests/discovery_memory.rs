@@ -222,7 +222,8 @@ fn sixty_thousand_forged_packets_leave_memory_and_the_honest_table_unharmed() {
     println!("6,000 forged packets: {} bytes at most, {kept} are left", first.peak);
     println!("54,000 more: {} bytes at most, {left} are left", more.peak);
     assert!(more.peak <= 1_000_000, "{} bytes", more.peak);
-    assert!(left <= 1024, "{left} bytes");
+    // Counters that no stranger had come to before; there are 32 KiB of them.
+    assert!(left <= 16 * 1024, "{left} bytes");
     assert!(kept <= 64 * 1024, "{kept} bytes");
     let table = node.machine.table();
     assert_eq!((table.len(), node.machine.bonds(), node.machine.pending()), (20, 20, 0));

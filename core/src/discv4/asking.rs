@@ -246,7 +246,7 @@ impl Discovery {
         }
         let finished = self.look_ups.get(number).is_some_and(|run| run.lookup.is_finished());
         if finished && let Some(LookUp { lookup, caller, .. }) = self.look_ups.remove(number) {
-            self.look_ups.done(caller, lookup.closest().to_vec());
+            self.look_ups.done(caller, &lookup);
         }
     }
 

@@ -1,12 +1,14 @@
 //! How many packets of whom the gate lets through to be verified.
 //!
-//! Memory is fixed: tables of counters, and a keyed hash of whoever is counted
-//! picks the place. Two who share a place share what it allows; who they are
-//! only the key tells, so nobody can look for a place to share.
+//! Memory is bounded: tables of counters, and a keyed hash of whoever is counted
+//! picks the place. Places that nobody has come to yet take little. Two who share a
+//! place share what it allows; who they are only the key tells, so nobody can look
+//! for a place to share.
 
 use core::net::IpAddr;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use siphasher::sip::SipHasher13;
 
@@ -35,7 +37,37 @@ fn interval(rate: Rate) -> u64 {
     1_000_000 / u64::from(rate.per_second.max(1))
 }
 
-type Slots = Box<[Bucket]>;
+/// Counters next to each other, which take memory when one of them is used first.
+const PAGE: usize = 8;
+
+/// One table of counters.
+struct Slots(Box<[Option<Box<[Bucket; PAGE]>>]>);
+
+impl Slots {
+    fn new() -> Self {
+        let mut pages = Vec::new();
+        pages.resize_with(limits::GATE_SLOTS.div_ceil(PAGE), || None);
+        Self(pages.into_boxed_slice())
+    }
+
+    fn has(&self, slot: usize, now: Instant, rate: Rate) -> bool {
+        let page = self.0.get(slot / PAGE).and_then(Option::as_deref);
+        page.map_or(Bucket(0), |page| page[slot % PAGE]).has(now, rate)
+    }
+
+    fn take(&mut self, slot: usize, now: Instant, rate: Rate) {
+        if let Some(page) = self.0.get_mut(slot / PAGE) {
+            page.get_or_insert_default()[slot % PAGE].take(now, rate);
+        }
+    }
+
+    /// Bytes of memory.
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        size_of_val(&*self.0)
+            + self.0.iter().flatten().map(|page| size_of_val(&**page)).sum::<usize>()
+    }
+}
 
 /// All counters. What each is for stands in the gate's documentation.
 pub(super) struct Budget {
@@ -48,6 +80,8 @@ pub(super) struct Budget {
     lan: Slots,
     all_lan: Bucket,
     loopback: Bucket,
+    /// Nobody pays. For simulations that show what all this is good for.
+    is_off: bool,
 }
 
 /// Permission to verify one packet. Not paid for until it is
@@ -81,18 +115,23 @@ impl Ticket {
 impl Budget {
     pub(super) fn new(seed: &Seed) -> Self {
         let mut rng = seed.derive("discv4 gate", 0).secrets();
-        let slots = || alloc::vec![Bucket::default(); limits::GATE_SLOTS].into_boxed_slice();
         Self {
             key: [(); 2].map(|()| u64::from_le_bytes(rng.bytes())),
-            answers: slots(),
-            proven: slots(),
+            answers: Slots::new(),
+            proven: Slots::new(),
             all_proven: Bucket::default(),
-            strangers: slots(),
+            strangers: Slots::new(),
             all_strangers: Bucket::default(),
-            lan: slots(),
+            lan: Slots::new(),
             all_lan: Bucket::default(),
             loopback: Bucket::default(),
+            is_off: false,
         }
+    }
+
+    /// From now on nobody pays.
+    pub(super) const fn turn_off(&mut self) {
+        self.is_off = true;
     }
 
     /// Whether one more packet from `ip` may be verified. `answer` is the token
@@ -106,7 +145,7 @@ impl Budget {
         is_proven: impl FnOnce() -> bool,
     ) -> Result<Ticket, DropReason> {
         if let Some(slot) = answer.map(|token| self.slot(&[&host(ip)[..], token].concat()))
-            && self.answers[slot].has(now, limits::ANSWERS_TO_REQUEST)
+            && self.answers.has(slot, now, limits::ANSWERS_TO_REQUEST)
         {
             return Ok(Ticket::Answer(slot));
         }
@@ -118,7 +157,7 @@ impl Budget {
             }
             Scope::Lan => {
                 let slot = self.slot(&host(ip));
-                if self.lan[slot].has(now, limits::LAN_PACKETS)
+                if self.lan.has(slot, now, limits::LAN_PACKETS)
                     && self.all_lan.has(now, limits::ALL_LAN_PACKETS)
                 {
                     return Ok(Ticket::Lan { slot, is_proven });
@@ -137,7 +176,7 @@ impl Budget {
 
     fn proven(&self, now: Instant, ip: IpAddr) -> Result<Ticket, DropReason> {
         let slot = self.slot(&host(ip));
-        if self.proven[slot].has(now, limits::PROVEN_PACKETS) {
+        if self.proven.has(slot, now, limits::PROVEN_PACKETS) {
             Ok(Ticket::Proven(slot))
         } else if self.all_proven.has(now, limits::ALL_PROVEN_PACKETS) {
             Ok(Ticket::BeyondProven)
@@ -148,7 +187,7 @@ impl Budget {
 
     fn stranger(&self, now: Instant, ip: IpAddr) -> Result<Ticket, DropReason> {
         let slot = self.slot(&network(ip));
-        if !self.strangers[slot].has(now, limits::STRANGER_PACKETS) {
+        if !self.strangers.has(slot, now, limits::STRANGER_PACKETS) {
             Err(DropReason::OverBudget)
         } else if !self.all_strangers.has(now, limits::ALL_STRANGERS_PACKETS) {
             Err(DropReason::Overloaded)
@@ -159,17 +198,20 @@ impl Budget {
 
     /// Pays for a packet.
     pub(super) fn charge(&mut self, now: Instant, ticket: Ticket) {
+        if self.is_off {
+            return;
+        }
         match ticket {
-            Ticket::Answer(slot) => self.answers[slot].take(now, limits::ANSWERS_TO_REQUEST),
+            Ticket::Answer(slot) => self.answers.take(slot, now, limits::ANSWERS_TO_REQUEST),
             Ticket::Loopback { .. } => self.loopback.take(now, limits::LOOPBACK_PACKETS),
             Ticket::Lan { slot, .. } => {
-                self.lan[slot].take(now, limits::LAN_PACKETS);
+                self.lan.take(slot, now, limits::LAN_PACKETS);
                 self.all_lan.take(now, limits::ALL_LAN_PACKETS);
             }
-            Ticket::Proven(slot) => self.proven[slot].take(now, limits::PROVEN_PACKETS),
+            Ticket::Proven(slot) => self.proven.take(slot, now, limits::PROVEN_PACKETS),
             Ticket::BeyondProven => self.all_proven.take(now, limits::ALL_PROVEN_PACKETS),
             Ticket::Stranger(slot) => {
-                self.strangers[slot].take(now, limits::STRANGER_PACKETS);
+                self.strangers.take(slot, now, limits::STRANGER_PACKETS);
                 self.all_strangers.take(now, limits::ALL_STRANGERS_PACKETS);
             }
         }
@@ -180,11 +222,11 @@ impl Budget {
         usize::try_from(hash % limits::GATE_SLOTS as u64).unwrap_or(0)
     }
 
-    /// Bytes of memory, all of them from the start.
+    /// Bytes of memory so far.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         let slots = [&self.answers, &self.proven, &self.strangers, &self.lan];
-        size_of::<Self>() + slots.map(|slots| size_of_val(&**slots)).iter().sum::<usize>()
+        size_of::<Self>() + slots.map(Slots::memory).iter().sum::<usize>()
     }
 }
 
@@ -337,9 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_fixed_and_small() {
-        let budget = Budget::new(&Seed::from_number(1));
-        assert!(budget.memory() < 132 * 1024, "{}", budget.memory());
+    fn memory_is_bounded_and_small_where_few_have_come() {
+        let mut budget = Budget::new(&Seed::from_number(1));
+        assert!(budget.memory() < 17 * 1024, "{}", budget.memory());
+        let now = Instant::from_secs(1);
+        for slot in 0..limits::GATE_SLOTS {
+            budget.charge(now, Ticket::Answer(slot));
+            budget.charge(now, Ticket::Lan { slot, is_proven: false });
+            budget.charge(now, Ticket::Proven(slot));
+            budget.charge(now, Ticket::Stranger(slot));
+        }
+        assert!(budget.memory() < 150 * 1024, "{}", budget.memory());
     }
 
     #[test]

@@ -26,10 +26,15 @@ pub struct Config {
     pub endpoints: LocalEndpoints,
     /// What else our record says: the TCP port, capabilities.
     pub entries: RecordBuilder,
-    /// Networks outside of which no neighbour is believed. geth `NetRestrict`.
+    /// Networks outside of which no neighbour is believed, nor a node's own record.
+    /// geth `NetRestrict`, which has only the first of both.
     pub net_restrict: Option<NetRestrict>,
     /// The table's limits.
     pub table: TableConfig,
+    /// Whether the gate has budgets, as geth has none. Off only in simulations, to see
+    /// what they are good for.
+    #[doc(hidden)]
+    pub budgets: bool,
 }
 
 impl Config {
@@ -43,6 +48,7 @@ impl Config {
             entries: RecordBuilder::new(0),
             net_restrict: None,
             table: TableConfig::default(),
+            budgets: true,
         }
     }
 
@@ -50,11 +56,15 @@ impl Config {
     /// be believed. geth `nodeFromRPC`.
     pub(super) fn believe(&self, sender: IpAddr, neighbor: &Neighbor) -> Option<Contact> {
         let ip = neighbor.ip?;
-        let allowed = self.net_restrict.as_ref().is_none_or(|networks| networks.contains(ip));
-        if neighbor.udp <= limits::LOW_PORT || !allowed || check_relay_address(sender, ip).is_err()
-        {
+        if neighbor.udp <= limits::LOW_PORT || !self.believes(sender, ip) {
             return None;
         }
         neighbor.contact()
+    }
+
+    /// Whether a node may be where `sender` says that it is.
+    pub(super) fn believes(&self, sender: IpAddr, ip: IpAddr) -> bool {
+        self.net_restrict.as_ref().is_none_or(|networks| networks.contains(ip))
+            && check_relay_address(sender, ip).is_ok()
     }
 }

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use super::bonds::Bonds;
-use super::look_ups::LookUps;
+use super::look_ups::{LookUpCounts, LookUps};
 use super::on_command::Pending;
 use super::queries::Queries;
 use super::requests::Requests;
@@ -68,9 +68,11 @@ impl Discovery {
         let (entries, endpoints) = (config.entries.clone(), config.endpoints);
         let local = LocalRecord::new(key.clone(), None, now.unix, entries, endpoints)?;
         let table = Table::new(own, config.table, seed.derive("table", 0).jitter(), now.mono);
+        let gate = Gate::new(&seed.derive("gate", 0));
+        let gate = if config.budgets { gate } else { gate.without_budgets() };
         let mut discovery = Self {
             local,
-            gate: Gate::new(&seed.derive("gate", 0)),
+            gate,
             bonds: Bonds::new(seed.derive("bonds", 0).jitter()),
             requests: Requests::default(),
             queries: Queries::default(),
@@ -117,6 +119,11 @@ impl Discovery {
     /// Packets that were, and those sent, by kind.
     pub const fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// What look-ups have come to.
+    pub const fn look_ups(&self) -> &LookUpCounts {
+        &self.look_ups.counts
     }
 
     /// Endpoint proofs that are remembered.

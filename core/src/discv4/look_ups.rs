@@ -40,7 +40,29 @@ pub(super) struct LookUps {
     done: VecDeque<(For, Vec<Contact>)>,
     next: u64,
     rng: Rng,
+    pub(super) counts: LookUpCounts,
     pub(super) walker: Walker,
+}
+
+/// What look-ups have come to, whoever started them. The counters saturate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct LookUpCounts {
+    /// Look-ups that came to their end.
+    pub finished: u64,
+    /// Nodes that these wanted to ask.
+    pub queries: u64,
+    /// The [hops](Lookup::hops) of all of them together.
+    pub hops: u64,
+}
+
+impl LookUpCounts {
+    fn finished(&mut self, lookup: &Lookup) {
+        let queries = u64::try_from(lookup.queries()).unwrap_or(u64::MAX);
+        self.finished = self.finished.saturating_add(1);
+        self.queries = self.queries.saturating_add(queries);
+        self.hops = self.hops.saturating_add(lookup.hops().into());
+    }
 }
 
 impl LookUps {
@@ -51,6 +73,7 @@ impl LookUps {
             done: VecDeque::new(),
             next: 0,
             rng,
+            counts: LookUpCounts { finished: 0, queries: 0, hops: 0 },
             walker: Walker::new(),
         }
     }
@@ -95,8 +118,9 @@ impl LookUps {
     }
 
     /// A look-up has come to its end, which is seen to later too.
-    pub(super) fn done(&mut self, caller: For, nodes: Vec<Contact>) {
-        self.done.push_back((caller, nodes));
+    pub(super) fn done(&mut self, caller: For, lookup: &Lookup) {
+        self.counts.finished(lookup);
+        self.done.push_back((caller, lookup.closest().to_vec()));
     }
 
     pub(super) fn next_done(&mut self) -> Option<(For, Vec<Contact>)> {

@@ -44,6 +44,7 @@ pub use discovery::Discovery;
 pub use drop_reason::{DropReason, Drops};
 pub use endpoint::PacketEndpoint;
 pub use gate::{Gate, Sources, Standing, Unverified};
+pub use look_ups::LookUpCounts;
 pub use neighbors::{Neighbor, split_neighbors};
 pub use output::{Event, Input, Output};
 pub use packet::{

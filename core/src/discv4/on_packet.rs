@@ -219,7 +219,8 @@ impl Discovery {
         let Some(known) = self.queries.get(query).map(|query| &query.contact) else {
             return Ok(());
         };
-        let (outcome, taken) = match fetched(known, to.ip(), &response.record) {
+        let fetched = fetched(known, &response.record, |ip| self.config.believes(to.ip(), ip));
+        let (outcome, taken) = match fetched {
             Ok(contact) => (Outcome::Record(contact), Ok(())),
             Err(error) => (Outcome::Failed(error), Err(DropReason::BadRecord)),
         };
@@ -228,8 +229,13 @@ impl Discovery {
     }
 }
 
-/// What a node's record makes of what is known of it. geth `RequestENR`.
-fn fetched(known: &Contact, asked: IpAddr, record: &[u8]) -> Result<Contact, RequestError> {
+/// What a node's record makes of what is known of it, if it may be where that says.
+/// geth `RequestENR`.
+fn fetched(
+    known: &Contact,
+    record: &[u8],
+    may_be_at: impl FnOnce(IpAddr) -> bool,
+) -> Result<Contact, RequestError> {
     let record = Record::decode(record).map_err(RequestError::BadRecord)?;
     if record.public_key() != known.public_key() {
         return Err(RequestError::WrongIdentity);
@@ -239,7 +245,7 @@ fn fetched(known: &Contact, asked: IpAddr, record: &[u8]) -> Result<Contact, Req
     }
     let contact = Contact::from_record(Arc::new(record));
     match contact.ip() {
-        Some(ip) if check_relay_address(asked, ip).is_ok() => Ok(contact),
+        Some(ip) if may_be_at(ip) => Ok(contact),
         Some(_) | None => Err(RequestError::BadAddress),
     }
 }

@@ -34,6 +34,16 @@ pub enum SocketFailure {
 const LABELS: [&str; 6] = ["refused", "too_large", "unreachable", "denied", "no_buffers", "other"];
 
 impl SocketFailure {
+    /// All of them.
+    pub const ALL: [Self; LABELS.len()] = [
+        Self::Refused,
+        Self::TooLarge,
+        Self::Unreachable,
+        Self::Denied,
+        Self::NoBuffers,
+        Self::Other,
+    ];
+
     const fn index(self) -> usize {
         match self {
             Self::Refused => 0,

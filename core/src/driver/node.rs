@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::datagrams::{Datagrams, Outbox, SocketFailure, unmapped};
 use crate::crypto::PublicKey;
-use crate::discv4::{DropReason, Drops, RequestId, Traffic, Unverified, Verified};
+use crate::discv4::{DropReason, Drops, LookUpCounts, RequestId, Traffic, Unverified, Verified};
 use crate::entropy::Seed;
 use crate::identity::{Contact, HostName, LocalEndpoints, Record};
 use crate::kademlia::Bucket;
@@ -106,6 +106,8 @@ pub struct DiscoverySnapshot {
     pub drops: Drops,
     /// Packets that were, and those the machine sent, by kind.
     pub traffic: Traffic,
+    /// What look-ups have come to.
+    pub look_ups: LookUpCounts,
     /// What became of datagrams outside of the machine.
     pub datagrams: Datagrams,
     /// Datagrams that wait for the socket.
@@ -393,6 +395,7 @@ impl<N: Driven> Node<N> {
             pending: discovery.pending(),
             drops: discovery.drops().clone(),
             traffic: *discovery.traffic(),
+            look_ups: *discovery.look_ups(),
             datagrams: self.outbox.counts(),
             unsent: self.outbox.len(),
             store: None,

@@ -10,7 +10,7 @@
 //! came unasked may have a forged sender. geth takes the word of every ping, so
 //! that ten forged ones move its endpoint.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -18,20 +18,28 @@ use crate::limits;
 use crate::time::Instant;
 
 /// The statements about one family of addresses.
+///
+/// They are counted as they come and go: every pong brings one, and none of them
+/// costs a look at the others.
 #[derive(Clone, Debug)]
 pub(super) struct EndpointStatements {
     life: Duration,
     min: usize,
     max: usize,
-    /// One for each host, the oldest first.
-    statements: VecDeque<Statement>,
+    /// One for each host.
+    statements: BTreeMap<IpAddr, Statement>,
+    /// The hosts in the order in which they spoke.
+    order: BTreeMap<u64, IpAddr>,
+    /// How many hosts state an endpoint.
+    counts: BTreeMap<SocketAddr, usize>,
+    next: u64,
     predicted: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Statement {
     at: Instant,
-    host: IpAddr,
+    number: u64,
     endpoint: SocketAddr,
 }
 
@@ -45,38 +53,64 @@ impl EndpointStatements {
     }
 
     const fn with(life: Duration, min: usize, max: usize) -> Self {
-        Self { life, min, max, statements: VecDeque::new(), predicted: None }
+        Self {
+            life,
+            min,
+            max,
+            statements: BTreeMap::new(),
+            order: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            next: 0,
+            predicted: None,
+        }
     }
 
     /// A host says that it sees us at `endpoint`. Its earlier word no longer
     /// counts.
     pub(super) fn add(&mut self, now: Instant, host: IpAddr, endpoint: SocketAddr) {
-        self.statements.retain(|statement| statement.host != host);
-        if self.statements.len() >= self.max {
-            self.statements.pop_front();
+        self.remove(host);
+        if self.statements.len() >= self.max
+            && let Some((_, oldest)) = self.order.first_key_value()
+        {
+            self.remove(*oldest);
         }
-        self.statements.push_back(Statement { at: now, host, endpoint });
+        self.next += 1;
+        self.order.insert(self.next, host);
+        self.statements.insert(host, Statement { at: now, number: self.next, endpoint });
+        *self.counts.entry(endpoint).or_default() += 1;
+    }
+
+    fn remove(&mut self, host: IpAddr) {
+        let Some(Statement { number, endpoint, .. }) = self.statements.remove(&host) else {
+            return;
+        };
+        self.order.remove(&number);
+        if let Some(count) = self.counts.get_mut(&endpoint) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&endpoint);
+            }
+        }
     }
 
     /// The endpoint that most hosts state, if enough do. Of endpoints stated
     /// equally often the one last predicted stays, or else the lowest wins.
     pub(super) fn predict(&mut self, now: Instant) -> Option<SocketAddr> {
-        while self.statements.front().is_some_and(|oldest| now - oldest.at > self.life) {
-            self.statements.pop_front();
-        }
-        let mut counts = BTreeMap::<SocketAddr, usize>::new();
-        for statement in &self.statements {
-            *counts.entry(statement.endpoint).or_default() += 1;
+        while let Some((_, oldest)) = self.order.first_key_value()
+            && self.statements.get(oldest).is_none_or(|said| now - said.at > self.life)
+        {
+            self.remove(*oldest);
         }
         let last = self.predicted;
-        self.predicted = counts
-            .into_iter()
-            .filter(|(_, count)| *count >= self.min)
+        self.predicted = self
+            .counts
+            .iter()
+            .filter(|(_, count)| **count >= self.min)
             // What is stated most often; then what was; then the lowest.
             .min_by_key(|(endpoint, count)| {
-                (core::cmp::Reverse(*count), Some(*endpoint) != last, *endpoint)
+                (core::cmp::Reverse(**count), Some(**endpoint) != last, **endpoint)
             })
-            .map(|(endpoint, _)| endpoint);
+            .map(|(endpoint, _)| *endpoint);
         self.predicted
     }
 }
@@ -178,9 +212,14 @@ mod tests {
         }
         assert_eq!(tracker.statements.len(), limits::ENDPOINT_STATEMENTS);
         assert_eq!(tracker.predict(Instant::ZERO), None);
-        assert_eq!(tracker.statements[0].host, IpAddr::from((100_000_u32 - 256).to_be_bytes()));
+        let oldest = tracker.order.first_key_value().map(|(_, host)| *host);
+        assert_eq!(oldest, Some(IpAddr::from((100_000_u32 - 256).to_be_bytes())));
+        assert_eq!(tracker.order.len(), tracker.statements.len());
+        assert_eq!(tracker.counts.len(), tracker.statements.len());
         assert_eq!(tracker.predict(Instant::from_secs(301)), None);
-        assert_eq!(tracker.statements.len(), 0);
+        assert!(tracker.statements.is_empty());
+        assert!(tracker.order.is_empty());
+        assert!(tracker.counts.is_empty());
     }
 
     #[test]

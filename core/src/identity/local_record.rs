@@ -34,6 +34,17 @@ pub struct LocalEndpoints {
     pub fallback_udp: u16,
 }
 
+impl LocalEndpoints {
+    /// This is our address in its family, whatever others state; an IPv4 address
+    /// mapped into IPv6 is one of IPv4.
+    pub const fn set_static(&mut self, ip: IpAddr) {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => self.static_ip4 = Some(ip),
+            IpAddr::V6(ip) => self.static_ip6 = Some(ip),
+        }
+    }
+}
+
 /// Our own record, signed anew when what it says changes.
 ///
 /// Every change returns the new sequence number if there is a new record. It
@@ -64,6 +75,8 @@ pub struct LocalRecord {
     endpoints: LocalEndpoints,
     statements4: EndpointStatements,
     statements6: EndpointStatements,
+    /// What was predicted of both families when it was last looked at.
+    predicted: [Option<SocketAddr>; 2],
     /// What `record` says, without scheme and key.
     said: RecordBuilder,
     record: Arc<Record>,
@@ -91,7 +104,8 @@ impl LocalRecord {
         let record = Arc::new(said.clone().sequence(sequence).sign(&key)?);
         let statements4 = EndpointStatements::new();
         let statements6 = EndpointStatements::new();
-        Ok(Self { key, entries, endpoints, statements4, statements6, said, record })
+        let predicted = [None; 2];
+        Ok(Self { key, entries, endpoints, statements4, statements6, predicted, said, record })
     }
 
     /// Goes on from the sequence number of an earlier run, which has become known
@@ -128,7 +142,8 @@ impl LocalRecord {
     ) -> Result<Option<u64>, RecordError> {
         check_room(&entries)?;
         self.entries = entries;
-        Ok(self.refresh(now))
+        self.predict(now);
+        Ok(self.renew())
     }
 
     /// What we were told of our endpoint.
@@ -140,7 +155,8 @@ impl LocalRecord {
     #[must_use = "a new sequence number is to be stored"]
     pub fn set_endpoints(&mut self, now: Instant, endpoints: LocalEndpoints) -> Option<u64> {
         self.endpoints = endpoints;
-        self.refresh(now)
+        self.predict(now);
+        self.renew()
     }
 
     /// A host says that it sees us at `endpoint`. The caller knows that it
@@ -166,8 +182,18 @@ impl LocalRecord {
     /// Forgets statements that are too old. Nothing else happens by time.
     #[must_use = "a new sequence number is to be stored"]
     pub fn refresh(&mut self, now: Instant) -> Option<u64> {
-        let predicted4 = self.statements4.predict(now);
-        let predicted6 = self.statements6.predict(now);
+        if self.predict(now) { self.renew() } else { None }
+    }
+
+    /// Whether others see us elsewhere than before.
+    fn predict(&mut self, now: Instant) -> bool {
+        let predicted = [self.statements4.predict(now), self.statements6.predict(now)];
+        core::mem::replace(&mut self.predicted, predicted) != predicted
+    }
+
+    /// A new record, if it would say something else.
+    fn renew(&mut self) -> Option<u64> {
+        let [predicted4, predicted6] = self.predicted;
         let entries = self.entries.clone();
         let said = with_endpoints(entries, &self.endpoints, predicted4, predicted6);
         if said == self.said {

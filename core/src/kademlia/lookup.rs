@@ -27,9 +27,11 @@ pub struct Lookup {
     /// Closest first. Whoever falls out at the end cannot come back, as the end
     /// only moves closer: so nobody is asked twice.
     closest: Vec<Contact>,
-    /// For each of these whether it was asked.
+    /// For each of these whether it was asked, and how far it is.
     asked: Vec<bool>,
-    in_flight: Vec<NodeId>,
+    hops: Vec<u8>,
+    /// Whom, and how far it is.
+    in_flight: Vec<(NodeId, u8)>,
     queries: usize,
     /// All that were ever met, ourselves left out.
     seen: BTreeSet<NodeId>,
@@ -44,12 +46,13 @@ impl Lookup {
             own,
             closest: Vec::with_capacity(limits::NEIGHBORS + 1),
             asked: Vec::with_capacity(limits::NEIGHBORS + 1),
+            hops: Vec::with_capacity(limits::NEIGHBORS + 1),
             in_flight: Vec::with_capacity(limits::LOOK_UP_CONCURRENCY),
             queries: 0,
             seen: BTreeSet::new(),
         };
         for contact in start.into_iter().take(limits::NEIGHBORS) {
-            lookup.meet(&contact);
+            lookup.meet(&contact, 0);
         }
         lookup
     }
@@ -70,7 +73,7 @@ impl Lookup {
         self.asked[at] = true;
         self.queries += 1;
         let contact = self.closest[at].clone();
-        self.in_flight.push(*contact.id());
+        self.in_flight.push((*contact.id(), self.hops[at]));
         Some(contact)
     }
 
@@ -85,12 +88,10 @@ impl Lookup {
     /// Returns those that this search had not met before; nothing if the node
     /// was not asked or has answered already.
     pub fn answered(&mut self, id: &NodeId, contacts: Vec<Contact>) -> Vec<Contact> {
-        if !self.land(id) {
-            return Vec::new();
-        }
+        let Some(hops) = self.land(id) else { return Vec::new() };
         let mut new = contacts;
         new.truncate(limits::NEIGHBORS);
-        new.retain(|contact| self.meet(contact));
+        new.retain(|contact| self.meet(contact, hops.saturating_add(1)));
         new
     }
 
@@ -99,13 +100,14 @@ impl Lookup {
         self.land(id);
     }
 
-    fn land(&mut self, id: &NodeId) -> bool {
-        let at = self.in_flight.iter().position(|asked| asked == id);
-        at.map(|at| self.in_flight.remove(at)).is_some()
+    /// How far away the node is, if an answer of it was awaited.
+    fn land(&mut self, id: &NodeId) -> Option<u8> {
+        let at = self.in_flight.iter().position(|(asked, _)| asked == id)?;
+        Some(self.in_flight.remove(at).1)
     }
 
     /// Remembers a node; says whether it is new.
-    fn meet(&mut self, contact: &Contact) -> bool {
+    fn meet(&mut self, contact: &Contact, hops: u8) -> bool {
         if *contact.id() == self.own || !self.seen.insert(*contact.id()) {
             return false;
         }
@@ -115,8 +117,10 @@ impl Lookup {
         if at < limits::NEIGHBORS {
             self.closest.insert(at, contact.clone());
             self.asked.insert(at, false);
+            self.hops.insert(at, hops);
             self.closest.truncate(limits::NEIGHBORS);
             self.asked.truncate(limits::NEIGHBORS);
+            self.hops.truncate(limits::NEIGHBORS);
         }
         true
     }
@@ -129,6 +133,17 @@ impl Lookup {
     /// The closest nodes met so far, at most 16, closest first.
     pub fn closest(&self) -> &[Contact] {
         &self.closest
+    }
+
+    /// Through how many answers, one after the other, the closest node came to be
+    /// met; 0 if it was there from the start, or nobody was met.
+    pub fn hops(&self) -> u8 {
+        self.hops.first().copied().unwrap_or(0)
+    }
+
+    /// How many nodes were asked so far.
+    pub const fn queries(&self) -> usize {
+        self.queries
     }
 
     /// Queries that are neither answered nor failed; at most 3.
@@ -144,7 +159,7 @@ impl Lookup {
         if !in_order || self.closest.len() > limits::NEIGHBORS {
             return Err("look-up: not the closest, closest first");
         }
-        if self.asked.len() != self.closest.len() {
+        if self.asked.len() != self.closest.len() || self.hops.len() != self.closest.len() {
             return Err("look-up: who was asked");
         }
         if self.in_flight.len() > limits::LOOK_UP_CONCURRENCY {

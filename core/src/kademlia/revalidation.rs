@@ -1,13 +1,16 @@
 //! When to ping nodes of the table: two lists of them, one timer each.
 //!
 //! Whenever a timer runs out one node of its list, drawn at random, is pinged.
-//! So the traffic is the same however many nodes there are. Which list an entry
-//! is on the entry itself says; here they are counted. geth `table_reval.go`.
+//! So the traffic is the same however many nodes there are. An entry says as well
+//! which list it is on. geth `table_reval.go`.
 
 use core::time::Duration;
 
+use alloc::vec::Vec;
+
 use super::bucket::Pace;
 use crate::entropy::Rng;
+use crate::identity::NodeId;
 use crate::limits;
 use crate::time::Instant;
 
@@ -18,11 +21,11 @@ pub(super) struct Revalidation {
     pub(super) slow: List,
 }
 
-/// How many there are, and when one of them is due. There is a time if and only
-/// if there are any.
+/// Who is on it, and when one of them is due. There is a time if and only if there
+/// are any.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    pub(super) members: usize,
+    pub(super) nodes: Vec<NodeId>,
     pub(super) due: Option<Instant>,
 }
 
@@ -34,18 +37,20 @@ impl Revalidation {
         }
     }
 
-    pub(super) fn enter(&mut self, pace: Pace, now: Instant, rng: &mut Rng) {
+    pub(super) fn enter(&mut self, pace: Pace, id: NodeId, now: Instant, rng: &mut Rng) {
         let list = self.list(pace);
-        list.members += 1;
+        list.nodes.push(id);
         if list.due.is_none() {
             list.due = Some(next(pace, now, rng));
         }
     }
 
-    pub(super) const fn leave(&mut self, pace: Pace) {
+    pub(super) fn leave(&mut self, pace: Pace, id: &NodeId) {
         let list = self.list(pace);
-        list.members = list.members.saturating_sub(1);
-        if list.members == 0 {
+        if let Some(at) = list.nodes.iter().position(|node| node == id) {
+            list.nodes.swap_remove(at);
+        }
+        if list.nodes.is_empty() {
             list.due = None;
         }
     }

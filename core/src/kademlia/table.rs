@@ -15,7 +15,7 @@ use super::revalidation::{Revalidation, within};
 use super::subnets::Subnets;
 use super::{Bucket, Entry, Liveness, Removed, Revalidated};
 use crate::entropy::Rng;
-use crate::identity::{Contact, NodeId};
+use crate::identity::{Contact, NodeId, Subnet};
 use crate::limits;
 use crate::time::Instant;
 
@@ -135,6 +135,18 @@ impl Table {
         &self.buckets
     }
 
+    /// How many entries each list of the revalidation counts: those that are
+    /// pinged soon, and those that have answered.
+    pub const fn on_lists(&self) -> (usize, usize) {
+        (self.revalidation.fast.nodes.len(), self.revalidation.slow.nodes.len())
+    }
+
+    /// How many nodes of each subnet are counted, replacements included; those
+    /// of local networks are not.
+    pub fn subnets(&self) -> impl Iterator<Item = (&Subnet, u16)> {
+        self.subnets.iter()
+    }
+
     /// The entry of this id.
     pub fn entry(&self, id: &NodeId) -> Option<&Entry> {
         self.buckets[self.index(id)].entry(id)
@@ -208,14 +220,22 @@ impl Table {
         None
     }
 
+    /// One drawn at random or, if its ping is under way, the next that has none.
     fn draw_unasked(&mut self, pace: Pace) -> Option<Contact> {
-        let entries = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.entries);
-        let mut unasked: Vec<_> =
-            entries.filter(|entry| entry.pace == pace && entry.check == Check::Idle).collect();
-        let at = self.rng.below(u32::try_from(unasked.len()).unwrap_or(u32::MAX));
-        let entry = unasked.get_mut(usize::try_from(at).ok()?)?;
-        entry.check = Check::Asked;
-        Some(entry.contact.clone())
+        let count = self.revalidation.list(pace).nodes.len();
+        let first = self.rng.below(u32::try_from(count).unwrap_or(u32::MAX));
+        let first = usize::try_from(first).ok()?;
+        for at in (first..count).chain(0..first) {
+            let id = self.revalidation.list(pace).nodes[at];
+            let index = self.index(&id);
+            if let Some(entry) = self.buckets[index].entry_mut(&id)
+                && entry.check == Check::Idle
+            {
+                entry.check = Check::Asked;
+                return Some(entry.contact.clone());
+            }
+        }
+        None
     }
 
     /// When there may be somebody to ping. After
@@ -268,8 +288,8 @@ impl Table {
         let Some(entry) = self.buckets[index].entry_mut(id) else { return };
         let before = core::mem::replace(&mut entry.pace, pace);
         if before != pace {
-            self.revalidation.leave(before);
-            self.revalidation.enter(pace, now, &mut self.rng);
+            self.revalidation.leave(before, id);
+            self.revalidation.enter(pace, *id, now, &mut self.rng);
         }
     }
 

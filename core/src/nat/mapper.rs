@@ -294,7 +294,7 @@ impl Mapper {
         if failure == Failure::Silent {
             port.doubtful = method;
         }
-        port.at = now + wait(port.failures);
+        port.at = now + retry_after(port.failures);
         port.failures = port.failures.saturating_add(1);
         if !self.holds_any() && self.ports().all(|port| port.failures > 0) {
             self.not_answered(now);
@@ -304,7 +304,7 @@ impl Mapper {
     /// The current method leads to nothing. What is held may hold all the same,
     /// until its life is over.
     fn not_answered(&mut self, now: Instant) {
-        let mut again = now + wait(self.failures);
+        let mut again = now + retry_after(self.failures);
         if !self.holds_any() {
             self.answered = false;
             self.address = None;
@@ -367,8 +367,8 @@ impl Mapper {
     }
 }
 
-/// After so many failures in a row before this one.
-fn wait(failures: u32) -> Duration {
+/// How long to wait after so many failures in a row before this one.
+pub fn retry_after(failures: u32) -> Duration {
     let doubled = limits::NAT_RETRY_MIN.saturating_mul(1 << failures.min(16));
     doubled.min(limits::NAT_RETRY_MAX)
 }

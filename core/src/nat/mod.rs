@@ -24,7 +24,7 @@ pub mod stun;
 
 pub use counts::{Counts, Failure};
 pub use epoch::Epoch;
-pub use mapper::{Action, Gateway, Grant, Mapper, Step};
+pub use mapper::{Action, Gateway, Grant, Mapper, Step, retry_after};
 pub use spec::{Nat, NatError, StunServer};
 
 /// What of us is to be reached.

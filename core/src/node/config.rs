@@ -116,6 +116,14 @@ pub struct Config {
     pub candidates: Vec<String>,
     /// The Kademlia table's limits.
     pub table: TableConfig,
+    /// Whether discovery's gate has budgets, as geth has none. Off only in
+    /// simulations, to see what they are good for.
+    #[doc(hidden)]
+    pub budgets: bool,
+    /// Whether connections that say nothing make room for others, as in geth they do
+    /// not. Off only in simulations, to see what it is good for.
+    #[doc(hidden)]
+    pub silent_give_way: bool,
 }
 
 impl Config {
@@ -139,6 +147,8 @@ impl Config {
             entries: RecordBuilder::new(0),
             candidates: Vec::new(),
             table: TableConfig::default(),
+            budgets: true,
+            silent_give_way: true,
         }
     }
 

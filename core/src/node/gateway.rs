@@ -1,7 +1,5 @@
 //! What the gateway in front of us means for our record.
 
-use core::net::IpAddr;
-
 use super::Node;
 use super::discovery::Purpose;
 use super::machine::{OwnRecord, with_port};
@@ -40,10 +38,8 @@ impl Node {
     /// What is known of our endpoint with what the gateway says of it.
     pub(super) fn behind_gateway(&self, mut endpoints: LocalEndpoints) -> LocalEndpoints {
         let external = &self.gateway.external;
-        match external.ip {
-            Some(IpAddr::V4(ip)) => endpoints.static_ip4 = Some(ip),
-            Some(IpAddr::V6(ip)) => endpoints.static_ip6 = Some(ip),
-            None => {}
+        if let Some(ip) = external.ip {
+            endpoints.set_static(ip);
         }
         endpoints.fallback_udp = external.udp.unwrap_or(endpoints.fallback_udp);
         endpoints

@@ -61,21 +61,31 @@ struct Pending {
 /// for each; here one that has said nothing for
 /// [`limits::SILENT_CONNECTION`] gives its slot to the next, so that
 /// those who never speak do not keep others out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Incoming {
     throttle: Throttle,
     pending: BTreeMap<ConnectionId, Pending>,
+    /// Silent ones make room.
+    give_way: bool,
 }
 
 impl Incoming {
+    pub(super) fn new(give_way: bool) -> Self {
+        Self { throttle: Throttle::default(), pending: BTreeMap::new(), give_way }
+    }
+
     /// Whether a connection would be taken now, as far as slots are concerned.
     pub(super) fn has_room(&self, now: Instant, slots: usize) -> bool {
-        self.pending.len() < slots || self.pending.values().any(|pending| pending.gives_way(now))
+        self.pending.len() < slots || self.is_giving_way(now)
+    }
+
+    fn is_giving_way(&self, now: Instant) -> bool {
+        self.give_way && self.pending.values().any(|pending| pending.gives_way(now))
     }
 
     /// When there will be room though nothing happens.
     pub(super) fn deadline(&self, slots: usize) -> Option<Instant> {
-        if self.pending.len() < slots {
+        if self.pending.len() < slots || !self.give_way {
             return None;
         }
         let silent = self.pending.values().filter(|pending| pending.silent);
@@ -215,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_address_outside_of_our_networks_is_refused_and_takes_nothing() {
-        let mut incoming = Incoming::default();
+        let mut incoming = Incoming::new(true);
         let networks = NetRestrict::new(["10.0.0.0/8".parse().unwrap()]);
         let refused = incoming.admit(at(0), PUBLIC, Some(&networks), 1);
         assert_eq!(refused, Err(IncomingRefusal::NetRestrict));
@@ -224,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_silent_connection_keeps_its_slot_for_half_a_second_when_others_wait() {
-        let mut incoming = Incoming::default();
+        let mut incoming = Incoming::new(true);
         connect(&mut incoming, 0, at(0), LAN, 2).unwrap();
         connect(&mut incoming, 1, at(100), LAN, 2).unwrap();
         let refused = connect(&mut incoming, 2, at(499), LAN, 2);
@@ -234,8 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn where_the_silent_do_not_give_way_they_keep_all_out() {
+        let mut incoming = Incoming::new(false);
+        connect(&mut incoming, 0, at(0), LAN, 1).unwrap();
+        let refused = connect(&mut incoming, 1, at(4000), LAN, 1);
+        assert_eq!(refused, Err(IncomingRefusal::TooManyPending));
+        assert_eq!(incoming.deadline(1), None);
+    }
+
+    #[test]
     fn one_that_has_shown_a_key_keeps_its_slot() {
-        let mut incoming = Incoming::default();
+        let mut incoming = Incoming::new(true);
         connect(&mut incoming, 0, at(0), LAN, 1).unwrap();
         incoming.spoke(ConnectionId(0));
         assert_eq!(incoming.deadline(1), None);
@@ -246,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_network_with_most_silent_connections_makes_room() {
-        let mut incoming = Incoming::default();
+        let mut incoming = Incoming::new(true);
         let crowd = |host| IpAddr::from([198, 51, 99, host]);
         connect(&mut incoming, 0, at(0), PUBLIC, 3).unwrap();
         connect(&mut incoming, 1, at(0), crowd(1), 3).unwrap();

@@ -260,6 +260,10 @@ impl Kept {
             self.entries.pop_front();
             self.forgotten = self.forgotten.saturating_add(1);
         }
+        // Of most nodes there is one entry or two; an empty queue would begin with four.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(self.entries.len().max(1));
+        }
         self.entries.push_back(Noted { first: now, last: now, times: 1, decision });
     }
 }

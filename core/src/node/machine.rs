@@ -142,7 +142,7 @@ impl Node {
             connections: BTreeMap::new(),
             leaving: 0,
             given_up: 0,
-            incoming: Incoming::default(),
+            incoming: Incoming::new(config.silent_give_way),
             peers: Peers::new(own, config.trusted_nodes),
             dial: DialScheduler::new(own, sources, seed.derive("dial", 0).jitter()),
             walks,
@@ -411,6 +411,7 @@ impl OwnRecord {
         discovery.entries = entries;
         discovery.net_restrict = config.net_restrict.clone();
         discovery.table = config.table;
+        discovery.budgets = config.budgets;
         let discovery = Discovery::new(discovery, &seed.derive("discovery", 0), now);
         Ok(Self::Discovery(Box::new(discovery.map_err(ConfigError::record)?)))
     }

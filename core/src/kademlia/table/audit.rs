@@ -91,15 +91,21 @@ impl Table {
         if count(|_| true) != self.len || count(|entry| entry.live) != self.live {
             return Err("table: entries are counted wrong");
         }
-        let lists = [
-            (&self.revalidation.fast, count(|entry| entry.pace == Pace::Fast)),
-            (&self.revalidation.slow, count(|entry| entry.pace == Pace::Slow)),
-        ];
-        if lists.iter().any(|(list, members)| list.members != *members) {
-            return Err("table: a revalidation list is counted wrong");
-        }
-        if lists.iter().any(|(list, members)| list.due.is_some() != (*members > 0)) {
-            return Err("table: a revalidation list without a time, or the reverse");
+        for (list, pace) in
+            [(&self.revalidation.fast, Pace::Fast), (&self.revalidation.slow, Pace::Slow)]
+        {
+            let listed: BTreeSet<&NodeId> = list.nodes.iter().collect();
+            let entries = self.buckets.iter().flat_map(Bucket::entries);
+            let paced: BTreeSet<&NodeId> = entries
+                .filter(|entry| entry.pace == pace)
+                .map(|entry| entry.contact.id())
+                .collect();
+            if listed.len() != list.nodes.len() || listed != paced {
+                return Err("table: a revalidation list and its entries");
+            }
+            if list.due.is_some() == list.nodes.is_empty() {
+                return Err("table: a revalidation list without a time, or the reverse");
+            }
         }
         let never_answered = |entry: &Entry| entry.live && entry.checks == 0;
         if count(never_answered) > 0

@@ -131,6 +131,7 @@ impl Table {
             }
             None => Check::Idle,
         };
+        let id = *contact.id();
         self.buckets[index].entries.push(Entry {
             contact,
             known_since,
@@ -141,7 +142,7 @@ impl Table {
             check,
         });
         self.len += 1;
-        self.revalidation.enter(Pace::Fast, now, &mut self.rng);
+        self.revalidation.enter(Pace::Fast, id, now, &mut self.rng);
     }
 
     /// Removes an entry. One of those who wait, drawn at random, takes its
@@ -152,7 +153,7 @@ impl Table {
         let entry = self.buckets[index].entries.remove(at);
         self.len -= 1;
         self.live -= usize::from(entry.live);
-        self.revalidation.leave(entry.pace);
+        self.revalidation.leave(entry.pace, id);
         let subnet = self.subnet(&entry.contact);
         self.subnets.leave(subnet);
         if entry.check != Check::Idle {

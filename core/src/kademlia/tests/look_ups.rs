@@ -124,6 +124,22 @@ fn three_are_asked_at_once_and_the_closest_first() {
 }
 
 #[test]
+fn its_hops_are_the_answers_that_led_to_the_closest() {
+    let network = sorted(&own(), nodes(10));
+    let mut lookup = Lookup::new(own(), own(), [network[9].clone(), network[8].clone()]);
+    assert_eq!((lookup.hops(), lookup.queries()), (0, 0));
+    for (asked, told) in [(8, 5), (5, 6), (6, 2), (2, 1)] {
+        while lookup.next_query().is_some() {}
+        let told = vec![network[told].clone()];
+        assert_eq!(lookup.answered(network[asked].id(), told).len(), 1);
+    }
+    // 8, 5, 6 and 2 have led to 1; that 9 knows it as well comes too late.
+    let late = lookup.answered(network[9].id(), vec![network[1].clone()]);
+    assert!(late.is_empty());
+    assert_eq!((lookup.hops(), lookup.queries()), (4, 5));
+}
+
+#[test]
 fn of_an_answer_sixteen_count() {
     let mut lookup = Lookup::new(own(), own(), [nodes(1)[0].clone()]);
     let first = lookup.next_query().unwrap();

@@ -28,7 +28,7 @@ use devp2p_core::discv4::{DropReason, Unverified, Verified, verify};
 use devp2p_core::driver::SocketFailure;
 use devp2p_core::driver::node::{Event, Node as Driver};
 use devp2p_core::entropy::Seed;
-use devp2p_core::identity::{HostName, LocalEndpoints};
+use devp2p_core::identity::HostName;
 use devp2p_core::limits;
 use devp2p_core::nat::Nat;
 use devp2p_core::nat::stun::Query;
@@ -44,7 +44,7 @@ use crate::connection::Connection;
 use crate::nat::{Gateway, Told};
 use crate::store::Store;
 use crate::udp::{self, Buffer, Datagrams, Moved};
-use crate::{Clock, Config, StartError, Verifiers, look_up, tcp};
+use crate::{Clock, Config, StartError, Tasks, Verifiers, look_up, runtime, tcp};
 
 /// Datagrams that one turn reads. Most cost a hash, some a signature of ours.
 const DATAGRAMS: usize = 64;
@@ -163,15 +163,19 @@ impl Dial {
 }
 
 impl Serving {
-    /// Binds what is to be bound and begins.
+    /// Binds what is to be bound and begins. `tasks` is for the application: what its
+    /// handles call their [runtime](Node::runtime).
     ///
     /// With a node database this blocks until that is open, has said what it
     /// remembers, and keeps the number of our record: some milliseconds, or as
     /// long as the disk takes. What [`Node::record`] says then will not be taken
     /// back.
-    pub fn start(config: Config) -> Result<(Node, Self, Sockets), StartError> {
+    pub fn start(config: Config, tasks: impl Tasks) -> Result<(Node, Self, Sockets), StartError> {
         let Config { mut node, seed, listen, discovery, verifiers, node_database, nat } = config;
-        announce(&nat, &mut node.endpoints);
+        // The operator knows it from the start. geth `ExtIP`.
+        if let Nat::ExtIp(ip) = nat {
+            node.endpoints.set_static(ip);
+        }
         let nonces = Seed::new(*node.key.to_bytes()).derive("pcp", 0);
         let (sockets, tcp, udp) = bind(listen, discovery, node.discovery)?;
         let threads = if udp.is_some() { verifiers } else { 0 };
@@ -196,7 +200,8 @@ impl Serving {
         };
         let machine = driver.machine();
         let (local, record) = (Arc::clone(machine.local()), Arc::clone(machine.local_record()));
-        let (node, end) = adapter::node(Arc::clone(&local), record, tcp, udp);
+        let runtime = runtime::of(clock, seed.derive("application", 0), tasks);
+        let (node, end) = adapter::node(Arc::clone(&local), record, tcp, udp, runtime);
         let (name, named) = async_channel::bounded(limits::NAME_LOOK_UPS);
         let gateway = Gateway::start(&nat, &nonces, tcp, udp);
         let mut serving = Self {
@@ -651,16 +656,6 @@ fn log(event: &node::Event) {
             tracing::debug!(%contact, %failure, "cannot dial");
         }
         node::Event::WantsCandidates(_) | node::Event::Discovery(_) | _ => {}
-    }
-}
-
-/// An address that the operator knows is ours from the start. geth `ExtIP`.
-fn announce(nat: &Nat, endpoints: &mut LocalEndpoints) {
-    if let Nat::ExtIp(ip) = nat {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => endpoints.static_ip4 = Some(ip),
-            IpAddr::V6(ip) => endpoints.static_ip6 = Some(ip),
-        }
     }
 }
 

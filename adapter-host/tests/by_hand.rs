@@ -21,9 +21,21 @@ use devp2p_core::entropy::Seed;
 use devp2p_core::node;
 use devp2p_core::p2p::{DisconnectReason, LocalCapabilities, LocalCapability};
 use devp2p_core::session::{Greeting, Lost, SessionError};
+use devp2p_handle::adapter::Task;
 use devp2p_handle::{DialError, Event, Node, Peer};
-use devp2p_host::{Config, Connection, Serving, Sockets, Step, Turn};
+use devp2p_host::{Config, Connection, Serving, Sockets, Step, Tasks, Turn};
 use futures_lite::future::{block_on, poll_once};
+
+/// The application is the test, which asks for none.
+struct Nobody;
+
+impl Tasks for Nobody {
+    fn spawn(&self, _: Task) {}
+
+    fn sleep_until(&self, _: Instant) -> Task {
+        Box::pin(core::future::pending())
+    }
+}
 
 /// A node, and its tasks.
 struct Host {
@@ -46,7 +58,7 @@ impl Host {
         config.no_dial = true;
         let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let (node, serving, Sockets { tcp, .. }) =
-            Serving::start(Config::new(config, seed).listen(address)).unwrap();
+            Serving::start(Config::new(config, seed).listen(address), Nobody).unwrap();
         Self { node, serving, listener: tcp.unwrap(), tasks: Vec::new(), closed: false }
     }
 

@@ -34,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! [`discover`] runs discovery alone.
+//! [`discover`] runs discovery alone, [`serve`] an application that is a state machine.
 //!
 //! There are two loops here and nothing else: the node's (`node.rs`) and one for
 //! each connection (`connection.rs`). What they do between two waits is in
@@ -49,7 +49,7 @@ pub use devp2p_core as core;
 pub use devp2p_handle::{
     CapabilityTraffic, Channel, ConnectionSnapshot, DialError, DialFailure, Direction, Discovery,
     DiscoveryEvent, DiscoverySnapshot, Event, Failure, Limits, Node, NodeSnapshot, Peer, PingReply,
-    Queues, RefusedRequest, RequestError, SendError, Stopped,
+    Queues, RefusedRequest, RequestError, Runtime, SendError, Sleep, Stopped, serve,
 };
 pub use devp2p_host as host;
 pub use devp2p_host::{Config, StartError};

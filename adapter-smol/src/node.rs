@@ -10,6 +10,7 @@ use std::time::Instant;
 use async_executor::Executor;
 use async_io::{Async, Timer};
 use devp2p_core::limits;
+use devp2p_handle::adapter::Task;
 use devp2p_handle::{Discovery, Node};
 use devp2p_host::{Config, Serving, Sockets, StartError, Step};
 use futures_lite::future::{or, pending, poll_once, yield_now};
@@ -24,10 +25,10 @@ use crate::connection;
 /// remembers, and keeps the number of our record: some milliseconds, or as long
 /// as the disk takes. What [`Node::record`] says then will not be taken back.
 pub fn start(config: Config, executor: &Arc<Executor<'static>>) -> Result<Node, StartError> {
-    let (node, serving, Sockets { tcp, udp }) = Serving::start(config)?;
+    let tasks = Tasks(Arc::downgrade(executor));
+    let (node, serving, Sockets { tcp, udp }) = Serving::start(config, tasks.clone())?;
     let listener = tcp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
     let socket = udp.map(Async::new_nonblocking).transpose().map_err(StartError::Runtime)?;
-    let tasks = Tasks(Arc::downgrade(executor));
     let running = Running { serving, listener, socket, tasks, timer: Timer::never(), due: None };
     executor.spawn(running.serve()).detach();
     Ok(node)
@@ -52,10 +53,23 @@ pub(crate) struct Tasks(Weak<Executor<'static>>);
 impl Tasks {
     /// Runs a task beside all others, to its end.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Who asks is being run, so the executor is there.
+        // It is there while its tasks are run; an application's handles may be so longer.
         if let Some(executor) = self.0.upgrade() {
             executor.spawn(task).detach();
         }
+    }
+}
+
+impl devp2p_host::Tasks for Tasks {
+    fn spawn(&self, task: Task) {
+        self.spawn(task);
+    }
+
+    fn sleep_until(&self, at: Instant) -> Task {
+        let timer = Timer::at(at);
+        Box::pin(async {
+            let _: Instant = timer.await;
+        })
     }
 }
 

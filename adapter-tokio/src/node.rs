@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::connection;
 use crate::sockets::Datagrams;
+use crate::tasks::Tasks;
 use crate::timer::Timer;
 
 /// Starts a node whose tasks run on `runtime`, of either flavour. May be called
@@ -32,7 +33,7 @@ pub fn start(config: Config, runtime: &Handle) -> Result<Node, StartError> {
     // For what tokio looks up where it is called.
     let within = runtime.enter();
     let timer = Timer::never();
-    let (node, serving, Sockets { tcp, udp }) = Serving::start(config)?;
+    let (node, serving, Sockets { tcp, udp }) = Serving::start(config, Tasks(runtime.clone()))?;
     let listener = tcp.map(TcpListener::from_std).transpose().map_err(StartError::Runtime)?;
     let socket = udp.map(UdpSocket::from_std).transpose().map_err(StartError::Runtime)?;
     let socket = socket.map(Datagrams);

@@ -11,9 +11,9 @@ use devp2p_core::identity::{Contact, Enode, Record};
 
 use devp2p_core::node;
 
-use crate::Stopped;
 use crate::adapter::{Asked, Waiting};
 use crate::node::Shared;
+use crate::{Runtime, Stopped};
 
 /// Running discovery, of a node or alone. Clones are the same one.
 ///
@@ -56,6 +56,11 @@ impl Discovery {
     /// [`Discovery::record`] says.
     pub fn enode(&self) -> Enode {
         Contact::from_record(self.record()).to_enode()
+    }
+
+    /// Time, chance and tasks for what holds this handle.
+    pub fn runtime(&self) -> &Runtime {
+        &self.shared.runtime
     }
 
     /// Pings a node.
@@ -161,7 +166,7 @@ impl Discovery {
         let command = Box::new(node::Command::Discovery(command));
         let asked = Asked::Command { id, command, waiting: Waiting::Answer(answer) };
         self.asked.send(asked).await.map_err(|_| RequestError::Stopped)?;
-        let request = Request { id, answered, given_up: &self.given_up };
+        let request = Request { id, answered, given_up: self.given_up.clone() };
         match request.answered.recv().await {
             Ok(node::Answer::Discovery(Answer::Failed(error))) => Err(error),
             Ok(node::Answer::Discovery(answer)) => Ok(answer),
@@ -171,13 +176,13 @@ impl Discovery {
 }
 
 /// A request under way. When it is dropped before it is answered it is given up.
-pub(crate) struct Request<'a, T> {
+pub(crate) struct Request<T> {
     pub(crate) id: RequestId,
     pub(crate) answered: Receiver<T>,
-    pub(crate) given_up: &'a Sender<RequestId>,
+    pub(crate) given_up: Sender<RequestId>,
 }
 
-impl<T> Drop for Request<'_, T> {
+impl<T> Drop for Request<T> {
     fn drop(&mut self) {
         // Closed first: whoever comes too early to find the request under way
         // sees when taking it that nobody waits for it.

@@ -130,6 +130,11 @@ impl Drop for Events {
 pub(crate) struct Happened(Arc<Last>);
 
 impl Happened {
+    /// The next one if there is one now.
+    pub(crate) fn try_next(&self) -> Option<Event> {
+        self.0.0.take().ok()
+    }
+
     /// The next one; `None` when all has been taken and nothing more will happen.
     pub(crate) async fn next(&self) -> Option<Event> {
         let shared = &self.0.0;

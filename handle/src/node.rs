@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +19,11 @@ use devp2p_core::node::{
 use devp2p_core::session::{Counters, Local, SessionError};
 use devp2p_core::store::StoreWork;
 
-use crate::Peer;
 use crate::adapter::{Asked, Waiting};
 use crate::discovery::{Discovery, Request};
 use crate::events::Happened;
 use crate::traffic::{CapabilityTraffic, Traffic};
+use crate::{Peer, Runtime};
 
 /// What happens at a node.
 ///
@@ -137,6 +137,9 @@ pub(crate) struct Shared {
     tcp: Option<SocketAddr>,
     record: Mutex<Arc<Record>>,
     ends: Mutex<Ends>,
+    pub(crate) runtime: Runtime,
+    /// An application is told of all peers, those that were asked for as well.
+    served: AtomicBool,
     /// The next request's id. Ids are not used twice.
     next: AtomicU64,
     pub(crate) missed: AtomicU64,
@@ -144,12 +147,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(local: Arc<Local>, record: Arc<Record>, tcp: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        local: Arc<Local>,
+        record: Arc<Record>,
+        tcp: Option<SocketAddr>,
+        runtime: Runtime,
+    ) -> Self {
         Self {
             local,
             tcp,
             record: Mutex::new(record),
             ends: Mutex::default(),
+            runtime,
+            served: AtomicBool::new(false),
             next: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             traffic: Traffic::default(),
@@ -162,6 +172,15 @@ impl Shared {
 
     pub(crate) fn record(&self) -> Arc<Record> {
         Arc::clone(&lock(&self.record))
+    }
+
+    /// Whether an application is to be told of all peers that are admitted from now on.
+    pub(crate) fn set_served(&self, served: bool) {
+        self.served.store(served, Ordering::Release);
+    }
+
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_record(&self, record: Arc<Record>) {
@@ -186,10 +205,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// begins any more.
 #[derive(Clone, Debug)]
 pub struct Node {
-    shared: Arc<Shared>,
-    asked: Sender<Asked>,
-    given_up: Sender<RequestId>,
-    events: Happened,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) asked: Sender<Asked>,
+    pub(crate) given_up: Sender<RequestId>,
+    pub(crate) events: Happened,
     discovery: Option<Discovery>,
 }
 
@@ -224,6 +243,11 @@ impl Node {
     /// has told it better, as geth has it. Without discovery the UDP port is 0.
     pub fn enode(&self) -> Enode {
         Contact::from_record(self.record()).to_enode()
+    }
+
+    /// Time, chance and tasks for what holds this handle.
+    pub fn runtime(&self) -> &Runtime {
+        &self.shared.runtime
     }
 
     /// Its discovery; `None` if there is none.
@@ -376,7 +400,7 @@ impl Node {
         let id = self.shared.next_id();
         let command = Box::new(command);
         self.asked.send(Asked::Command { id, command, waiting }).await.ok()?;
-        let request = Request { id, answered, given_up: &self.given_up };
+        let request = Request { id, answered, given_up: self.given_up.clone() };
         request.answered.recv().await.ok()
     }
 }

@@ -3,17 +3,17 @@
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::error::Misuse;
 use devp2p_core::identity::NodeId;
+use devp2p_core::node::{ConnectionId, Direction, PeerInfo};
 use devp2p_core::p2p::{DisconnectReason, Hello, Message, Shared};
 use devp2p_core::session::{Counters, SessionError};
 use event_listener::Event;
 
-use crate::Direction;
 use crate::control::Control;
 use crate::queue::{Queue, Refused};
 use crate::traffic::Tally;
@@ -22,7 +22,15 @@ use crate::traffic::Tally;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) control: Arc<Control>,
-    pub(crate) facts: Facts,
+    pub(crate) info: Arc<PeerInfo>,
+    /// What all handles of it have in common, while there are any.
+    pub(crate) handle: Mutex<Weak<Last>>,
+    /// Events tell of it.
+    pub(crate) is_told: bool,
+    /// How long the encryption handshake took.
+    pub(crate) handshake: Duration,
+    /// Our end of its socket.
+    pub(crate) local: Option<SocketAddr>,
     /// To the connection, for all capabilities.
     pub(crate) outbound: Queue,
     /// From the connection, one for each capability.
@@ -43,25 +51,9 @@ pub(crate) struct RoundTrip {
     pub(crate) took: Duration,
 }
 
-/// What does not change while a connection lasts.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    pub(crate) public_key: PublicKey,
-    pub(crate) node_id: NodeId,
-    pub(crate) address: SocketAddr,
-    pub(crate) direction: Direction,
-    pub(crate) is_static: bool,
-    /// The application has it as the answer to a request, and no event tells of it.
-    pub(crate) is_requested: bool,
-    pub(crate) hello: Hello,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) handshake: Duration,
-    pub(crate) local: Option<SocketAddr>,
-}
-
 /// When the last handle goes, nobody can read any more: the connection ends.
 #[derive(Debug)]
-struct Last(Arc<Inner>);
+pub(crate) struct Last(Arc<Inner>);
 
 impl Drop for Last {
     fn drop(&mut self) {
@@ -81,41 +73,56 @@ pub struct Peer {
 
 impl Peer {
     pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        Self { last: Arc::new(Last(inner)) }
+        // Several may be given one: an application, and who has dialled.
+        let mut handle = inner.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = handle.upgrade().unwrap_or_else(|| Arc::new(Last(Arc::clone(&inner))));
+        *handle = Arc::downgrade(&last);
+        drop(handle);
+        Self { last }
     }
 
     fn inner(&self) -> &Inner {
         &self.last.0
     }
 
+    /// The name of its connection, as in logs.
+    pub fn id(&self) -> ConnectionId {
+        self.info().connection
+    }
+
+    /// What does not change while it is connected.
+    pub fn info(&self) -> &Arc<PeerInfo> {
+        &self.inner().info
+    }
+
     /// Its static key, which it proved to own.
     pub fn public_key(&self) -> &PublicKey {
-        &self.inner().facts.public_key
+        &self.info().public_key
     }
 
     /// Its node id.
     pub fn node_id(&self) -> NodeId {
-        self.inner().facts.node_id
+        self.info().id
     }
 
     /// The other end of its socket.
     pub fn address(&self) -> SocketAddr {
-        self.inner().facts.address
+        self.info().address
     }
 
     /// Our end of its socket; `None` if the system did not say.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.inner().facts.local
+        self.inner().local
     }
 
     /// Who dialled whom.
     pub fn direction(&self) -> Direction {
-        self.inner().facts.direction
+        self.info().direction
     }
 
     /// Whether we dialled it as a static node.
     pub fn is_static(&self) -> bool {
-        self.inner().facts.is_static
+        self.info().is_static
     }
 
     /// What its connection has counted so far: bytes, messages.
@@ -125,18 +132,18 @@ impl Peer {
 
     /// What it says of itself. Escape the strings before a terminal sees them.
     pub fn hello(&self) -> &Hello {
-        &self.inner().facts.hello
+        &self.info().hello
     }
 
     /// What both sides have: the order of the indices of messages.
     pub fn shared(&self) -> &Shared {
-        &self.inner().facts.shared
+        &self.info().shared
     }
 
     /// How long the encryption handshake took, from the first byte to the
     /// other's proof.
     pub fn handshake_time(&self) -> Duration {
-        self.inner().facts.handshake
+        self.inner().handshake
     }
 
     /// The messages of the capability called `name`, if both sides have it.
@@ -147,6 +154,29 @@ impl Peer {
     /// the other gives up.
     pub fn channel(&self, name: &str) -> Option<Channel> {
         self.shared().position(name).map(|index| Channel { peer: self.clone(), index })
+    }
+
+    /// All of them in order of their indices, and the one of a peer with which none
+    /// is shared.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = Channel> {
+        (0..self.inner().inbound.len()).map(|index| Channel { peer: self.clone(), index })
+    }
+
+    /// Sends a message if there is room now, of whatever capability.
+    pub(crate) fn try_send(&self, message: Message) -> Result<(), Refused> {
+        let inner = self.inner();
+        let (index, size) = (message.capability(), message.payload().len());
+        inner.outbound.try_push(message)?;
+        if let Some(tally) = inner.tallies.get(index) {
+            tally.sent(size);
+        }
+        inner.control.wake();
+        Ok(())
+    }
+
+    /// Waits until there is room to send; `false` if the connection has ended.
+    pub(crate) async fn room(&self) -> bool {
+        self.inner().outbound.room().await
     }
 
     /// Measures a round trip by a ping. `None` if the connection ended first.
@@ -258,14 +288,10 @@ impl Channel {
     /// [`SendError::Misuse`] for a code or a payload that no message can have.
     pub fn try_send(&self, code: u64, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let message = self.message(code, payload.into())?;
-        let (inner, size) = (self.peer.inner(), message.payload().len());
-        inner.outbound.try_push(message).map_err(|refused| match refused {
+        self.peer.try_send(message).map_err(|refused| match refused {
             Refused::Full(message) => SendError::Full(message.into_payload()),
             Refused::Closed => self.ended(),
-        })?;
-        self.count_sent(size);
-        inner.control.wake();
-        Ok(())
+        })
     }
 
     /// The next message as soon as there is one, its code relative to the

@@ -99,6 +99,29 @@ impl Queue {
         }
     }
 
+    /// Waits until there is room; `false` if the queue closed.
+    pub(crate) async fn room(&self) -> bool {
+        let mut listener = None;
+        loop {
+            let (has_room, closed) = {
+                let state = self.lock();
+                (state.has_room(), state.closed)
+            };
+            if closed {
+                return false;
+            }
+            if has_room {
+                // Who only looks passes the turn on.
+                self.room.notify(1);
+                return true;
+            }
+            match listener.take() {
+                None => listener = Some(self.room.listen()),
+                Some(room) => room.await,
+            }
+        }
+    }
+
     /// Takes the message whether there is room or not: the last one before the
     /// queue is closed.
     pub(crate) fn push_last(&self, message: Message) {

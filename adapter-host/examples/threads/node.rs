@@ -6,17 +6,33 @@ use std::pin::pin;
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::thread;
+use std::time::Instant;
 
 use devp2p_handle::Node;
-use devp2p_host::{Config, Serving, StartError, Step};
+use devp2p_handle::adapter::Task;
+use devp2p_host::{Config, Serving, StartError, Step, Tasks};
 
 use super::accept::Acceptor;
 use super::connection;
-use super::waiting::{park_until, wait_for, waker};
+use super::waiting::{park_until, sleep_until, wait_for, waker};
+
+/// What the application runs, and what it waits for, has a thread each.
+struct Threads;
+
+impl Tasks for Threads {
+    fn spawn(&self, task: Task) {
+        // Without a thread it is dropped.
+        let _ = thread::Builder::new().spawn(|| wait_for(task));
+    }
+
+    fn sleep_until(&self, at: Instant) -> Task {
+        Box::pin(sleep_until(at))
+    }
+}
 
 /// Starts a node, without discovery.
 pub(crate) fn start(config: Config) -> Result<Node, StartError> {
-    let (node, serving, sockets) = Serving::start(config)?;
+    let (node, serving, sockets) = Serving::start(config, Threads)?;
     let (send, started) = channel();
     let thread = thread::Builder::new();
     let thread = thread.spawn(move || match sockets.tcp.map(Acceptor::start).transpose() {

@@ -1,6 +1,6 @@
 //! How a thread waits for what wakes tasks.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -25,6 +25,21 @@ pub(crate) fn park_until(due: Option<Instant>) {
     match due {
         Some(due) => thread::park_timeout(due.saturating_duration_since(Instant::now())),
         None => thread::park(),
+    }
+}
+
+/// A time to wait for: a thread sleeps until then, whether somebody still waits or not.
+pub(crate) fn sleep_until(due: Instant) -> impl Future<Output = ()> + Send {
+    let (sleeps, woken) = async_channel::bounded::<()>(1);
+    let thread = thread::Builder::new().spawn(move || {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        drop(sleeps);
+    });
+    async move {
+        match thread {
+            Ok(_) => drop(woken.recv().await),
+            Err(_) => pending().await,
+        }
     }
 }
 

@@ -147,8 +147,10 @@ fn find_servers(
     let stop = StopSign(stopping);
     let thread = thread::Builder::new().name("devp2p-gateway".into());
     thread.spawn(move || {
-        let mut wait = limits::NAT_RETRY_MIN;
-        while !stop.is_set() {
+        for failures in 0.. {
+            if stop.is_set() {
+                break;
+            }
             match addresses(&name, server.port()) {
                 Ok(servers) => {
                     let _ = tell.try_send(Told::Servers(servers));
@@ -156,8 +158,7 @@ fn find_servers(
                 }
                 Err(error) => tracing::warn!(%server, %error, "cannot look up the STUN server"),
             }
-            stop.wait(wait);
-            wait = (2 * wait).min(limits::NAT_RETRY_MAX);
+            stop.wait(nat::retry_after(failures));
         }
         let _ = tell.send_blocking(Told::Ended);
     })?;

@@ -45,6 +45,20 @@ fn who_keeps_the_udp_socket_busy_keeps_nobody_from_connecting() {
 }
 
 #[test]
+fn what_is_asked_of_an_executor_that_is_gone_is_dropped_and_time_goes_on() {
+    let executor = Arc::new(Executor::new());
+    let node = start(config(1), &executor).unwrap();
+    let before = node.runtime().sleep(Duration::from_millis(10));
+    drop(executor);
+    within(before);
+    within(node.runtime().sleep(Duration::from_millis(10)));
+    let dropped = Arc::new(());
+    let held = Arc::clone(&dropped);
+    node.runtime().spawn(async move { drop(held) });
+    assert_eq!(Arc::strong_count(&dropped), 1);
+}
+
+#[test]
 fn an_executor_that_is_dropped_takes_its_nodes_with_it() {
     let executor = Arc::new(Executor::new());
     let (ours, theirs) =

@@ -8,11 +8,15 @@
 //! joins to a [`driver::Connection`](devp2p_core::driver::Connection) in the
 //! connection's own task: it passes on commands, lends the messages to send,
 //! delivers those received, and reports to the node.
+//!
+//! What application code wants of the runtime itself a [`RuntimeEnd`] does.
 
 mod connection;
 mod node;
+mod runtime;
 
 pub use connection::ConnectionEnd;
 pub use node::{NodeEnd, NodeRequest, node};
+pub use runtime::{RuntimeEnd, Task, runtime};
 
 pub(crate) use node::{Asked, Waiting};

@@ -20,13 +20,14 @@ use devp2p_core::session::{self, Counters, Local, SessionError};
 use event_listener::Event as WakeUp;
 
 use super::ConnectionEnd;
+use crate::Runtime;
 use crate::control::Control;
 use crate::discovery::Discovery;
 use crate::events::{Events, events};
 use crate::node::{
     ConnectionSnapshot, DialError, Event, Failure, Node, NodeSnapshot, Queues, Shared,
 };
-use crate::peer::{Facts, Inner, Peer};
+use crate::peer::{Inner, Peer};
 use crate::queue::Queue;
 
 /// What an application asks, on its way to [`NodeEnd`].
@@ -84,14 +85,15 @@ pub(super) enum FromConnection {
 }
 
 /// A handle of a node, and the end that its adapter holds. `tcp` and `udp` are
-/// where it listens.
+/// where it listens, `runtime` is what runs it.
 pub fn node(
     local: Arc<Local>,
     record: Arc<Record>,
     tcp: Option<SocketAddr>,
     udp: Option<SocketAddr>,
+    runtime: Runtime,
 ) -> (Node, NodeEnd) {
-    let shared = Arc::new(Shared::new(local, record, tcp));
+    let shared = Arc::new(Shared::new(local, record, tcp, runtime));
     let (ask, asked) = async_channel::bounded(limits::NODE_REQUESTS);
     // Bounded by the requests: each is given up at most once, and those given up
     // are taken before a new one is.
@@ -241,7 +243,7 @@ impl NodeEnd {
     /// Says that this happened.
     pub fn tell(&mut self, event: node::Event) {
         match event {
-            node::Event::Connected(info) => self.admitted(&info),
+            node::Event::Connected(info) => self.admitted(info),
             node::Event::Disconnected { peer, error, .. } => self.disconnected(&peer, error),
             node::Event::Failed {
                 connection,
@@ -306,25 +308,17 @@ impl NodeEnd {
         self.shared.set_record(record);
     }
 
-    fn admitted(&mut self, info: &PeerInfo) {
+    fn admitted(&mut self, info: Arc<PeerInfo>) {
         let Some(live) = self.live.get_mut(&info.connection) else { return };
         // With no capability shared there is still one queue, for a peer that
         // mirrors: its messages have to go somewhere.
         let queues = info.shared.len().max(1);
         let inner = Arc::new(Inner {
             control: Arc::clone(&live.control),
-            facts: Facts {
-                public_key: info.public_key,
-                node_id: info.id,
-                address: info.address,
-                direction: info.direction,
-                is_static: info.is_static,
-                is_requested: info.is_requested,
-                hello: info.hello.clone(),
-                shared: Arc::clone(&info.shared),
-                handshake: live.control.handshake(),
-                local: live.control.local(),
-            },
+            handshake: live.control.handshake(),
+            local: live.control.local(),
+            is_told: !info.is_requested || self.shared.is_served(),
+            handle: Mutex::default(),
             outbound: Queue::default(),
             inbound: (0..queues).map(|_| Queue::default()).collect(),
             closed: OnceLock::new(),
@@ -337,10 +331,11 @@ impl NodeEnd {
                 .iter()
                 .map(|shared| self.shared.traffic.of(&shared.capability))
                 .collect(),
+            info,
         });
         live.control.admit(Arc::clone(&inner));
         live.peer = Some(Arc::clone(&inner));
-        if !info.is_requested {
+        if inner.is_told {
             self.events.tell(Event::Connected(Peer::new(inner)));
         }
     }
@@ -354,7 +349,7 @@ impl NodeEnd {
 
     fn gone(&self, inner: Arc<Inner>, error: SessionError) {
         inner.close(error);
-        if !inner.facts.is_requested {
+        if inner.is_told {
             self.events.tell(Event::Disconnected { peer: Peer::new(inner), error });
         }
     }
@@ -432,7 +427,7 @@ impl NodeEnd {
 
 fn look(peer: &Inner) -> ConnectionSnapshot {
     let (unread, unsent) = peer.waiting();
-    let (local, handshake) = (peer.facts.local, peer.facts.handshake);
+    let (local, handshake) = (peer.local, peer.handshake);
     ConnectionSnapshot { local, handshake, counters: peer.counters(), unread, unsent }
 }
 

@@ -14,4 +14,6 @@ mod discovery;
 mod life;
 mod node;
 mod rig;
+mod runtime;
+mod serve;
 mod wake_ups;

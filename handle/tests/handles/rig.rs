@@ -17,6 +17,8 @@ use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, NodeRequest};
 use devp2p_handle::{DialError, Event, Node, NodeSnapshot, Peer};
 use futures_lite::future::{block_on, poll_once};
 
+use crate::runtime::ByHand;
+
 pub(crate) fn key(number: u64) -> SecretKey {
     SecretKey::generate(&mut Seed::from_number(number).derive("key", 0).secrets())
 }
@@ -66,7 +68,8 @@ fn hello(number: u64) -> Hello {
 pub(crate) fn ends() -> (Node, NodeEnd) {
     let local = Local::new(key(0), "handle", Greeting::Offer(LocalCapabilities::default()));
     let udp = "127.0.0.1:30303".parse().unwrap();
-    adapter::node(Arc::new(local.unwrap()), record(1), None, Some(udp))
+    let runtime = adapter::runtime(ByHand::new());
+    adapter::node(Arc::new(local.unwrap()), record(1), None, Some(udp), runtime)
 }
 
 /// The next request, which must be there.
@@ -89,6 +92,7 @@ pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Rig {
     pub(crate) node: Node,
     pub(crate) end: NodeEnd,
+    pub(crate) runtime: ByHand,
     driver: Driver,
     accepted: Option<ConnectionId>,
     /// Connections to make.
@@ -106,8 +110,10 @@ impl Rig {
         let driver = Driver::over(config, None, None, &Seed::from_number(7), Now::ZERO).unwrap();
         let machine = driver.machine();
         let (local, record) = (Arc::clone(machine.local()), Arc::clone(machine.local_record()));
-        let (node, end) = adapter::node(local, record, None, None);
-        let mut rig = Self { node, end, driver, accepted: None, dials: Vec::new() };
+        let runtime = ByHand::new();
+        let given = adapter::runtime(runtime.clone());
+        let (node, end) = adapter::node(local, record, None, None, given);
+        let mut rig = Self { node, end, runtime, driver, accepted: None, dials: Vec::new() };
         rig.execute();
         rig
     }

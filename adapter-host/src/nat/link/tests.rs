@@ -23,11 +23,12 @@ fn gateway(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Fake {
         let mut buffer = [0; 2000];
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            for answer in answers(&buffer[..length]) {
-                let _ = socket.send_to(&answer, from);
-            }
+            // First this, so that who has an answer finds its question.
             if tell.send(buffer[..length].to_vec()).is_err() {
                 return;
+            }
+            for answer in answers(&buffer[..length]) {
+                let _ = socket.send_to(&answer, from);
             }
         }
     });

@@ -1,0 +1,81 @@
+//! Runs seeds of the planted bugs' scenarios: `seeds A B [bare|checked] [SECONDS]`.
+//! Prints what the first seed that fails has found, and with `reached` which rare
+//! branches were: each of the catalogue has to be. `all` goes on after a failure,
+//! `last` prints what happened before it, `trace` all that happened, `blind` is
+//! without oracles.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "who runs it sees what went wrong")]
+
+mod scenarios;
+
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use devp2p_sim::Reached;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |at: usize, default| {
+        arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (first, last) = (number(1, 0), number(2, 10));
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let mut reached = Reached::default();
+    let mut failed = 0;
+    for seed in first..last {
+        let result = catch_unwind(AssertUnwindSafe(|| one(seed, &has, &mut reached)));
+        let found = match result {
+            Ok(Ok(())) => continue,
+            Ok(Err(found)) => found,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+                format!("panic {}", text.unwrap_or_default())
+            }
+        };
+        println!("seed {seed}: {found}");
+        failed += 1;
+        if !has("all") {
+            break;
+        }
+    }
+    if has("reached") {
+        for (name, count) in reached.iter() {
+            println!("{count:>9} {name}");
+        }
+        println!("never reached: {:?}", reached.missing());
+        failed += reached.missing().len();
+    }
+    println!("seeds {first}..{last}, failed {failed}");
+    if failed > 0 {
+        std::process::exit(1);
+    }
+}
+
+fn one(seed: u64, has: &impl Fn(&str) -> bool, reached: &mut Reached) -> Result<(), String> {
+    let settles = seed % 4 == 3;
+    let mut scenario = scenarios::draw(seed);
+    scenario.checked = has("checked");
+    scenario.oracles = !has("blind");
+    let calm = scenario.calm_from().max(Duration::from_secs(120));
+    let mut world = scenarios::world(scenario, seed % 8 != 7);
+    let all = if settles { calm + devp2p_sim::SETTLED } else { calm + Duration::from_secs(120) };
+    if has("trace") {
+        world.trace();
+    }
+    let mut run = || {
+        world.run_for(all)?;
+        if settles { world.check_settled() } else { Ok(()) }
+    };
+    let result = run();
+    world.take_trace().iter().for_each(|line| println!("    {line}"));
+    reached.add(&world.reached());
+    result.map_err(|violation| {
+        let mut text = violation.to_string();
+        if has("last") {
+            for line in &violation.last {
+                text.push_str(&format!("\n    {line}"));
+            }
+        }
+        text
+    })
+}

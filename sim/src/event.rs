@@ -1,0 +1,62 @@
+//! What the world plans.
+
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+use devp2p_core::node::ConnectionId;
+
+use crate::network::tcp::{PipeId, Side};
+
+/// Something that happens at its time, to one machine or to the network.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A machine begins to run, or does so again.
+    Start { machine: usize },
+    /// A node or its application may have come to a deadline.
+    Wake { machine: usize, run: u32 },
+    /// A connection may have.
+    WakeConnection { machine: usize, run: u32, connection: ConnectionId },
+    /// A machine goes on after it was slow or stood still.
+    Resume { machine: usize },
+    /// A datagram arrives that was sent to this address of the machine, or of its
+    /// gateway.
+    Datagram { to: usize, at: SocketAddr, from: SocketAddr, bytes: Bytes },
+    /// Nobody listened where a datagram was sent to.
+    Icmp { to: usize },
+    /// Somebody wants to connect.
+    Syn { pipe: PipeId, attempt: u32 },
+    /// The other has answered, or has refused.
+    Connected { pipe: PipeId, accepted: bool },
+    /// Something arrives at this end of a connection.
+    Segment { pipe: PipeId, to: Side },
+    /// This end of a connection may write again.
+    Window { pipe: PipeId, to: Side },
+    /// A store has done the first thing that it was given.
+    Stored { machine: usize, run: u32 },
+    /// An adversary goes on with what it is after.
+    Strike { adversary: usize },
+    /// A fault begins, or ends.
+    Fault { number: usize, begins: bool },
+}
+
+impl Event {
+    /// The machine that it happens to, if it is one machine alone and has to be
+    /// running for it.
+    pub(crate) const fn machine(&self) -> Option<usize> {
+        match self {
+            Self::Wake { machine, .. }
+            | Self::WakeConnection { machine, .. }
+            | Self::Stored { machine, .. }
+            | Self::Datagram { to: machine, .. }
+            | Self::Icmp { to: machine } => Some(*machine),
+            Self::Start { .. }
+            | Self::Resume { .. }
+            | Self::Syn { .. }
+            | Self::Connected { .. }
+            | Self::Segment { .. }
+            | Self::Window { .. }
+            | Self::Strike { .. }
+            | Self::Fault { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! What lies between machines: addresses, gateways, the way of a datagram and
+//! what may befall it there. The way of a connection is [`tcp`].
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use devp2p_core::driver::SocketFailure;
+use devp2p_core::entropy::Rng;
+use devp2p_core::time::Instant;
+
+use crate::draw::{between, chance, exponential, index, up_to};
+use crate::event::Event;
+use crate::queue::Queue;
+
+pub(crate) mod nat;
+pub(crate) mod quality;
+pub(crate) mod region;
+pub(crate) mod tcp;
+
+use nat::{Gateway, Nat};
+use quality::Quality;
+use region::Region;
+
+/// Where every node of a world listens, inside. geth's port.
+pub(crate) const PORT: u16 = 30303;
+
+/// Deviations of the ordinary way: their mean, as part of its length.
+const ORDINARY_JITTER: u32 = 50;
+
+/// Datagrams that wait this long for their turn on a narrow link are lost.
+const LINK_QUEUE: Duration = Duration::from_millis(500);
+
+/// Datagrams that a burst of losses takes.
+const BURST: u32 = 16;
+
+/// Where one machine is attached.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) region: Region,
+    pub(crate) ip4: Option<Ipv4Addr>,
+    pub(crate) ip6: Option<Ipv6Addr>,
+    /// Its position among the gateways.
+    pub(crate) gateway: Option<usize>,
+    pub(crate) quality: Quality,
+    rng: Rng,
+    burst: u32,
+    /// When what it has sent so far has left.
+    free_at: Instant,
+    /// When its path was looked at last, and by how much it is longer than usual then,
+    /// in thousandths of what it may be: what leaves at once stays together.
+    strays: (Instant, u32),
+}
+
+impl Link {
+    pub(crate) const fn new(region: Region, rng: Rng) -> Self {
+        Self {
+            region,
+            ip4: None,
+            ip6: None,
+            gateway: None,
+            quality: Quality::PERFECT,
+            rng,
+            burst: 0,
+            free_at: Instant::ZERO,
+            strays: (Instant::ZERO, 0),
+        }
+    }
+
+    /// Its own address of the family of another one.
+    fn ip_like(&self, other: IpAddr) -> Option<IpAddr> {
+        match other {
+            IpAddr::V4(_) => self.ip4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.ip6.map(IpAddr::V6),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Owner {
+    Machine(usize),
+    Gateway(usize),
+}
+
+/// Who can reach whom: what passes from a machine of one side to one of another
+/// is lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Partition {
+    pub(crate) id: usize,
+    /// The side of each machine.
+    pub(crate) sides: Vec<u8>,
+    /// Only what goes from the lower side to the higher one is lost.
+    pub(crate) one_way: bool,
+}
+
+impl Partition {
+    fn cuts(&self, from: usize, to: usize) -> bool {
+        let side = |machine: usize| self.sides.get(machine).copied().unwrap_or(0);
+        let (from, to) = (side(from), side(to));
+        if self.one_way { from < to } else { from != to }
+    }
+}
+
+/// Where a datagram or a connection goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Route {
+    /// To this machine, which sees it come from there.
+    To(usize, SocketAddr),
+    /// To a machine that has another port than this.
+    Closed(usize),
+    /// Nobody is there, or nobody is let in.
+    Nowhere,
+    /// There is no way there at all: another family of addresses.
+    Unreachable,
+}
+
+/// All that machines are attached to.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    pub(crate) links: Vec<Link>,
+    pub(crate) gateways: Vec<Gateway>,
+    owners: BTreeMap<IpAddr, Owner>,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) tcp: tcp::Pipes,
+    pub(crate) counts: Counts,
+}
+
+/// What became of datagrams on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Given to the network.
+    pub sent: u64,
+    /// Handed to a machine.
+    pub delivered: u64,
+    /// Lost, for whatever reason.
+    pub lost: u64,
+}
+
+impl Network {
+    /// Attaches one more machine.
+    pub(crate) fn attach(&mut self, link: Link) -> usize {
+        let machine = self.links.len();
+        self.links.push(link);
+        self.settle(machine);
+        machine
+    }
+
+    /// Sets up one more gateway.
+    pub(crate) fn add_gateway(&mut self, nat: Nat, ip: Ipv4Addr) -> usize {
+        self.gateways.push(Gateway::new(nat, ip.into()));
+        let gateway = self.gateways.len() - 1;
+        self.owners.insert(ip.into(), Owner::Gateway(gateway));
+        gateway
+    }
+
+    /// The addresses of a machine are its own from now on.
+    pub(crate) fn settle(&mut self, machine: usize) {
+        self.owners.retain(|_, owner| *owner != Owner::Machine(machine));
+        let Some(link) = self.links.get(machine) else { return };
+        let ip4 = link.ip4.map(IpAddr::V4);
+        for ip in ip4.into_iter().chain(link.ip6.map(IpAddr::V6)) {
+            self.owners.insert(ip, Owner::Machine(machine));
+        }
+    }
+
+    /// One more address is this machine's own, besides that of its link.
+    pub(crate) fn own(&mut self, machine: usize, ip: IpAddr) {
+        self.owners.insert(ip, Owner::Machine(machine));
+    }
+
+    /// A gateway is seen elsewhere from now on, and has forgotten everything.
+    pub(crate) fn rebind(&mut self, gateway: usize, ip: Ipv4Addr) {
+        self.owners.retain(|_, owner| *owner != Owner::Gateway(gateway));
+        self.owners.insert(ip.into(), Owner::Gateway(gateway));
+        if let Some(gateway) = self.gateways.get_mut(gateway) {
+            gateway.restart(ip.into());
+        }
+    }
+
+    /// Whether nothing passes from one machine to another now.
+    pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.partitions.iter().any(|partition| partition.cuts(from, to))
+    }
+
+    /// What befalls what passes between two machines.
+    pub(crate) fn path(&self, from: usize, to: usize) -> Quality {
+        self.links[from].quality.and(&self.links[to].quality)
+    }
+
+    /// How long it takes from one machine to another now.
+    pub(crate) fn latency(
+        &mut self,
+        now: Instant,
+        from: usize,
+        to: usize,
+        quality: &Quality,
+    ) -> Duration {
+        let base = self.links[from].region.latency(self.links[to].region);
+        let link = &mut self.links[from];
+        if link.strays.0 != now {
+            link.strays = (now, link.rng.below(1001));
+        }
+        // Within one machine nothing overtakes anything.
+        let is_inside = link.region == Region::Loopback;
+        let strays = if is_inside { 0 } else { link.strays.1 };
+        let ordinary = base * 2 / ORDINARY_JITTER * strays / 1000;
+        base + ordinary + quality.delay + exponential(&mut link.rng, quality.jitter)
+    }
+
+    /// The generator of one machine's link.
+    pub(crate) fn rng(&mut self, machine: usize) -> &mut Rng {
+        &mut self.links[machine].rng
+    }
+
+    /// When so many bytes have left a machine, if they leave now.
+    pub(crate) fn departure(&mut self, now: Instant, from: usize, bytes: usize) -> Instant {
+        let link = &mut self.links[from];
+        let bandwidth = link.quality.bandwidth;
+        if bandwidth == 0 {
+            return now;
+        }
+        let micros = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(1_000_000) / bandwidth;
+        link.free_at = link.free_at.max(now) + Duration::from_micros(micros);
+        link.free_at
+    }
+
+    /// Where something goes that a machine sends from one of its ports.
+    pub(crate) fn route(
+        &mut self,
+        now: Instant,
+        from: usize,
+        port: u16,
+        to: SocketAddr,
+        is_tcp: bool,
+    ) -> Route {
+        let Some(own) = self.links[from].ip_like(to.ip()) else { return Route::Unreachable };
+        let inside = SocketAddr::new(own, port);
+        let own_gateway = self.links[from].gateway.filter(|_| own.is_ipv4());
+        let Some(owner) = self.owners.get(&to.ip()).copied() else {
+            // What is sent opens the way for an answer all the same.
+            if let Some(gateway) = own_gateway {
+                self.gateways[gateway].outward(now, inside, to);
+            }
+            return Route::Nowhere;
+        };
+        let seen = match own_gateway {
+            Some(_) if matches!(owner, Owner::Machine(other) if self.is_beside(from, other)) => {
+                inside
+            }
+            Some(gateway) => self.gateways[gateway].outward(now, inside, to),
+            None => inside,
+        };
+        if own_gateway
+            .is_some_and(|own| owner == Owner::Gateway(own) && !self.gateways[own].nat().hairpin)
+        {
+            return Route::Nowhere;
+        }
+        self.arrive(now, from, seen, to, is_tcp)
+    }
+
+    /// Where something goes that is on its way and shows this source, true or not.
+    pub(crate) fn arrive(
+        &mut self,
+        now: Instant,
+        from: usize,
+        seen: SocketAddr,
+        to: SocketAddr,
+        is_tcp: bool,
+    ) -> Route {
+        let Some(owner) = self.owners.get(&to.ip()).copied() else { return Route::Nowhere };
+        match owner {
+            Owner::Machine(machine) => {
+                let hidden = self.links[machine].gateway.is_some() && to.is_ipv4();
+                if hidden && !self.is_beside(from, machine) {
+                    Route::Nowhere
+                } else if to.port() == PORT {
+                    Route::To(machine, seen)
+                } else {
+                    Route::Closed(machine)
+                }
+            }
+            Owner::Gateway(gateway) => {
+                let outer = &self.gateways[gateway];
+                let inside = if is_tcp {
+                    outer.inward_tcp(to.port())
+                } else {
+                    outer.inward(now, to.port(), seen)
+                };
+                match inside.and_then(|inside| self.owners.get(&inside.ip())) {
+                    Some(Owner::Machine(machine)) => Route::To(*machine, seen),
+                    Some(Owner::Gateway(_)) | None => Route::Nowhere,
+                }
+            }
+        }
+    }
+
+    /// Whether both are behind the same gateway.
+    fn is_beside(&self, one: usize, other: usize) -> bool {
+        self.links[one].gateway.is_some() && self.links[one].gateway == self.links[other].gateway
+    }
+
+    /// A machine sends a datagram.
+    pub(crate) fn send(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        from: usize,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), SocketFailure> {
+        let to = SocketAddr::new(to.ip().to_canonical(), to.port());
+        if self.links[from].quality.send_buffer_full {
+            return Err(SocketFailure::NoBuffers);
+        }
+        let route = self.route(now, from, PORT, to, false);
+        self.deliver(queue, now, from, route, to, bytes)
+    }
+
+    /// A machine sends a datagram that shows a source of its choice. Whoever owns that
+    /// address gets the answers; networks that check sources (BCP 38) are not all.
+    pub(crate) fn send_as(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        (from, source): (usize, SocketAddr),
+        to: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let route = self.arrive(now, from, source, to, false);
+        // What cannot be sent is lost, as far as its sender cares.
+        let _ = self.deliver(queue, now, from, route, to, bytes);
+    }
+
+    fn deliver(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        from: usize,
+        route: Route,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), SocketFailure> {
+        let (machine, seen) = match route {
+            Route::To(machine, seen) => (machine, seen),
+            Route::Closed(machine) => {
+                self.refuse(queue, now, from, machine);
+                return Ok(());
+            }
+            Route::Nowhere => {
+                self.lose();
+                return Ok(());
+            }
+            Route::Unreachable => return Err(SocketFailure::Unreachable),
+        };
+        self.carry(queue, now, (from, machine), (seen, to), bytes);
+        Ok(())
+    }
+
+    const fn lose(&mut self) {
+        self.counts.sent += 1;
+        self.counts.lost += 1;
+    }
+
+    /// Nobody listens where it was sent to.
+    pub(crate) fn refuse(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        from: usize,
+        machine: usize,
+    ) {
+        self.lose();
+        let path = self.path(from, machine);
+        if path.icmp && !self.is_cut(from, machine) && !self.is_cut(machine, from) {
+            let way = self.latency(now, from, machine, &path) * 2;
+            queue.push(now + way, Event::Icmp { to: from });
+        }
+    }
+
+    fn carry(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        (from, machine): (usize, usize),
+        (seen, at): (SocketAddr, SocketAddr),
+        bytes: &[u8],
+    ) {
+        let path = self.path(from, machine);
+        let departure = self.departure(now, from, bytes.len());
+        let latency = self.latency(now, from, machine, &path);
+        if self.is_lost(from, machine, &path, bytes.len()) || departure > now + LINK_QUEUE {
+            return self.lose();
+        }
+        self.counts.sent += 1;
+        let mut arrival = departure + latency;
+        let rng = &mut self.links[from].rng;
+        if chance(rng, path.reorder) {
+            arrival = arrival + up_to(rng, Duration::from_secs(1));
+        }
+        let bytes = damaged(rng, &path, bytes);
+        let event = Event::Datagram { to: machine, at, from: seen, bytes: bytes.clone() };
+        queue.push(arrival, event.clone());
+        if chance(rng, path.duplicate) {
+            let again = arrival + up_to(rng, Duration::from_millis(100));
+            queue.push(again, event.clone());
+        }
+        if chance(rng, path.replay) {
+            let late = between(rng, Duration::from_secs(1), Duration::from_secs(30));
+            queue.push(arrival + late, event);
+        }
+    }
+
+    fn is_lost(&mut self, from: usize, to: usize, path: &Quality, length: usize) -> bool {
+        if path.clogged || length > path.mtu || self.is_cut(from, to) {
+            return true;
+        }
+        let link = &mut self.links[from];
+        if link.burst > 0 {
+            link.burst -= 1;
+            return true;
+        }
+        if chance(&mut link.rng, path.burst_loss) {
+            link.burst = link.rng.below(BURST);
+            return true;
+        }
+        chance(&mut link.rng, path.loss)
+    }
+}
+
+/// What arrives of a datagram.
+fn damaged(rng: &mut Rng, path: &Quality, bytes: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::from(bytes);
+    if !bytes.is_empty() && chance(rng, path.corrupt) {
+        let at = index(rng, bytes.len());
+        bytes[at] ^= 1 << rng.below(8);
+    }
+    if chance(rng, path.truncate) {
+        let left = index(rng, bytes.len());
+        bytes.truncate(left);
+    }
+    bytes.freeze()
+}

@@ -1,0 +1,121 @@
+//! Faults: what goes wrong, with whom, from when to when. By the numbers of the
+//! catalogue in `docs/simulator.md`.
+
+use core::time::Duration;
+
+use crate::host::disk::Durable;
+use crate::network::quality::Quality;
+
+/// Whom a fault befalls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whom {
+    /// Every node.
+    All,
+    /// These, by name.
+    Nodes(Vec<u32>),
+}
+
+impl Whom {
+    /// Whether it befalls this node.
+    pub fn includes(&self, name: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nodes(names) => names.contains(&name),
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Links are like this. All that befalls datagrams and segments.
+    Link(Quality),
+    /// Nothing passes between these nodes and all others.
+    Partition,
+    /// Nothing passes from these nodes to all others.
+    OneWay,
+    /// Nodes crash, and start again when it is over with what is durable. With
+    /// `silently` the power has failed; without, the process was killed, and its
+    /// system refuses connections in its place.
+    Crash {
+        /// Whether nobody is told.
+        silently: bool,
+        /// What they find when they start.
+        durable: Durable,
+        /// Whether they come back with another address.
+        moves: bool,
+        /// Whether they come back with another key.
+        renews_key: bool,
+    },
+    /// Nodes do nothing, and then all at once. Their clocks run on.
+    Pause,
+    /// Nodes take so long for each event.
+    Slow(Duration),
+    /// What node and sessions say to each other arrives so much later.
+    LateMessages(Duration),
+    /// Packets are verified up to so much later.
+    LateVerification(Duration),
+    /// Applications read nothing.
+    ReadsNothing,
+    /// Nodes accept no connection: no file descriptor is left.
+    AcceptsNothing,
+    /// Each operation of the store takes so long.
+    SlowStore(Duration),
+    /// Every operation of the store fails.
+    FailingStore,
+    /// The store takes no operation.
+    FullStore,
+    /// Unix clocks are so many microseconds ahead, or behind.
+    ClockStep(i64),
+    /// Monotonic clocks run so many millionths too fast, or too slow. It stays.
+    ClockDrift(i32),
+    /// Monotonic clocks show multiples of this alone.
+    ClockGrain(Duration),
+    /// Gateways forget their mappings and are seen at another address.
+    Rebinding,
+}
+
+impl Kind {
+    /// What it is called.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Link(_) => "Link",
+            Self::Partition => "Partition",
+            Self::OneWay => "OneWay",
+            Self::Crash { .. } => "Crash",
+            Self::Pause => "Pause",
+            Self::Slow(_) => "Slow",
+            Self::LateMessages(_) => "LateMessages",
+            Self::LateVerification(_) => "LateVerification",
+            Self::ReadsNothing => "ReadsNothing",
+            Self::AcceptsNothing => "AcceptsNothing",
+            Self::SlowStore(_) => "SlowStore",
+            Self::FailingStore => "FailingStore",
+            Self::FullStore => "FullStore",
+            Self::ClockStep(_) => "ClockStep",
+            Self::ClockDrift(_) => "ClockDrift",
+            Self::ClockGrain(_) => "ClockGrain",
+            Self::Rebinding => "Rebinding",
+        }
+    }
+}
+
+/// A fault.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// When it begins.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// Whom it befalls.
+    pub whom: Whom,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Fault {
+    /// When it is over.
+    pub fn ends(&self) -> Duration {
+        self.at.saturating_add(self.lasts)
+    }
+}

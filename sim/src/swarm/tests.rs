@@ -1,0 +1,68 @@
+//! Swarms of small worlds.
+
+use super::*;
+use crate::World;
+
+static NOW: AtomicBool = AtomicBool::new(true);
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn swarm(seeds: Range<u64>, jobs: usize) -> Swarm {
+    let options =
+        DrawOptions { nodes: Some(2), time: Some(Duration::from_secs(20)), ..DrawOptions::DEFAULT };
+    Swarm { seeds, jobs: NonZeroUsize::new(jobs).unwrap(), options }
+}
+
+/// Finds something in some worlds, and panics in others.
+struct Picky;
+
+impl Trial for Picky {
+    fn check(&self, world: &World) -> Result<(), String> {
+        match (world.scenario.seed % 4, world.now().as_secs()) {
+            (1, 5) => Err("the fifth second".to_owned()),
+            (2, 7) => panic!("the seventh"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn what_a_swarm_comes_to_does_not_depend_on_how_many_threads_there_are() {
+    let ran = [1, 3].map(|jobs| {
+        let mut seen = Vec::new();
+        let summary = swarm(10..18, jobs).run(&Picky, &NEVER, |played| seen.push(played.clone()));
+        (summary.unwrap(), seen)
+    });
+    assert_eq!(ran[0], ran[1]);
+    let (summary, seen) = &ran[0];
+    assert_eq!((summary.seeds, summary.violations), (8, 4));
+    assert!(seen.iter().map(|played| played.seed).eq(10..18));
+    assert_ne!(summary.digest, swarm(11..19, 1).run(&Picky, &NEVER, |_| ()).unwrap().digest);
+    assert!(summary.to_string().starts_with("seeds 8, violations 4, digest "), "{summary}");
+}
+
+#[test]
+fn a_violation_and_a_panic_are_told_with_their_time() {
+    let mut seen = Vec::new();
+    swarm(1..3, 1).run(&Picky, &NEVER, |played| seen.extend(played.violation.clone())).unwrap();
+    assert_eq!(seen[0].to_string(), "trial at 5.000000 s: the fifth second");
+    let place = seen[1].what.strip_prefix("the seventh, at sim/src/swarm/tests.rs:");
+    assert!(place.is_some(), "{}", seen[1]);
+    assert_eq!((seen[1].invariant, seen[1].at), ("panic", Duration::from_secs(7)));
+}
+
+#[test]
+fn a_swarm_that_is_stopped_says_what_was_done() {
+    assert_eq!(swarm(0..5, 2).run(&(), &NOW, |_| ()).unwrap().seeds, 0);
+    let stop = AtomicBool::new(false);
+    let summary = swarm(0..1_000_000, 2).run(&(), &stop, |_| stop.store(true, Ordering::Relaxed));
+    let seeds = summary.unwrap().seeds;
+    assert!((1..5).contains(&seeds), "{seeds}");
+}
+
+#[test]
+fn options_that_make_no_network_are_an_error() {
+    let mut swarm = swarm(0..1000, 2);
+    swarm.options.nodes = Some(0);
+    let error = swarm.run(&(), &NEVER, |_| ()).unwrap_err();
+    assert_eq!(error.to_string(), "nodes: expected at least one");
+}

@@ -1,0 +1,144 @@
+//! Faults begin and end.
+
+use devp2p_core::time::Instant;
+
+use super::World;
+use crate::event::Event;
+use crate::host::Temper;
+use crate::host::disk::Mood;
+use crate::network::Partition;
+use crate::network::quality::Quality;
+use crate::scenario::{Fault, Kind};
+
+impl World {
+    pub(super) fn on_fault(&mut self, number: usize, begins: bool) {
+        let Some(fault) = self.scenario.faults.get(number).cloned() else { return };
+        let places: Vec<usize> = self
+            .places
+            .iter()
+            .filter(|(name, _)| fault.whom.includes(**name))
+            .map(|(_, place)| *place)
+            .collect();
+        let verb = if begins { "begins" } else { "ends" };
+        let line =
+            || crate::watch::Happened::Said(format!("fault {number} {verb}: {:?}", fault.kind));
+        self.watch.line(self.now, None, line);
+        match &fault.kind {
+            Kind::Partition | Kind::OneWay => {
+                let one_way = matches!(fault.kind, Kind::OneWay);
+                self.network.partitions.retain(|partition| partition.id != number);
+                if begins {
+                    let inside = if one_way { 0 } else { 1 };
+                    let mut sides = vec![1 - inside; self.network.links.len()];
+                    places.iter().for_each(|place| sides[*place] = inside);
+                    self.network.partitions.push(Partition { id: number, sides, one_way });
+                }
+            }
+            Kind::Crash { silently, durable, moves, renews_key } => {
+                for place in places {
+                    if begins {
+                        self.with(place, |host, around| host.crash(around, *silently));
+                        continue;
+                    }
+                    // Nor does a crash start what has not been started yet.
+                    let starts = self.scenario.nodes.get(&self.hosts[place].name);
+                    let starts = starts.map_or(Instant::ZERO, |plan| Instant::ZERO + plan.starts);
+                    if self.hosts[place].running.is_some() || self.now < starts {
+                        continue;
+                    }
+                    if *moves {
+                        self.renew_address(place);
+                    }
+                    if *renews_key {
+                        self.renew_key(place);
+                    }
+                    let seed = self.seed.derive("found", number as u64);
+                    let rng = &mut seed.derive("by", place as u64).jitter();
+                    self.hosts[place].disk.find(*durable, rng);
+                    self.queue.push(self.now, Event::Start { machine: place });
+                }
+            }
+            Kind::Pause => {
+                let until = Instant::ZERO + fault.ends();
+                if begins {
+                    for place in places {
+                        self.hosts[place].pause(&mut self.queue, until);
+                    }
+                }
+            }
+            Kind::Rebinding => {
+                if begins {
+                    for place in places {
+                        if self.network.links[place].gateway.is_some() {
+                            self.renew_address(place);
+                            self.tell_of_gateway(place);
+                        }
+                    }
+                }
+            }
+            Kind::ClockDrift(millionths) => {
+                for place in places {
+                    let drift = if begins { *millionths } else { 0 };
+                    self.hosts[place].clock.set_drift(self.now, drift);
+                    self.with(place, crate::host::Host::stir);
+                }
+            }
+            Kind::Link(_)
+            | Kind::Slow(_)
+            | Kind::LateMessages(_)
+            | Kind::LateVerification(_)
+            | Kind::ReadsNothing
+            | Kind::AcceptsNothing
+            | Kind::SlowStore(_)
+            | Kind::FailingStore
+            | Kind::FullStore
+            | Kind::ClockStep(_)
+            | Kind::ClockGrain(_) => {
+                places.into_iter().for_each(|place| self.recompute(place));
+            }
+        }
+    }
+
+    /// What befalls a machine now follows from all faults that are on.
+    fn recompute(&mut self, place: usize) {
+        let name = self.hosts[place].name;
+        let now = self.now;
+        let is_on = |fault: &&Fault| {
+            fault.whom.includes(name)
+                && Instant::ZERO + fault.at <= now
+                && now < Instant::ZERO + fault.ends()
+        };
+        let bandwidth = self.scenario.nodes.get(&name).map_or(0, |plan| plan.bandwidth);
+        let mut quality = Quality { bandwidth, ..Quality::PERFECT };
+        let (mut temper, mut mood) = (Temper::GOOD, Mood::WELL);
+        let (mut ahead, mut grain) = (0_i64, core::time::Duration::ZERO);
+        for fault in self.scenario.faults.iter().filter(is_on) {
+            match &fault.kind {
+                Kind::Link(link) => quality = quality.and(link),
+                Kind::Slow(cost) => temper.cost = *cost,
+                Kind::LateMessages(late) => temper.late = *late,
+                Kind::LateVerification(late) => temper.verifies_late = *late,
+                Kind::ReadsNothing => temper.reads_nothing = true,
+                Kind::AcceptsNothing => temper.accepts_nothing = true,
+                Kind::SlowStore(time) => mood = Mood::Takes(*time),
+                Kind::FailingStore => mood = Mood::Fails,
+                Kind::FullStore => mood = Mood::Full,
+                Kind::ClockStep(micros) => ahead = ahead.saturating_add(*micros),
+                Kind::ClockGrain(coarse) => grain = *coarse,
+                Kind::Partition
+                | Kind::OneWay
+                | Kind::Crash { .. }
+                | Kind::Pause
+                | Kind::Rebinding
+                | Kind::ClockDrift(_) => {}
+            }
+        }
+        self.network.links[place].quality = quality;
+        let host = &mut self.hosts[place];
+        host.temper = temper;
+        host.disk.mood = mood;
+        host.clock.set_ahead(ahead);
+        host.clock.set_grain(grain);
+        self.with(place, crate::host::Host::stir);
+    }
+}

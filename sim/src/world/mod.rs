@@ -1,0 +1,432 @@
+//! A world: machines, what lies between them, one queue of events, one seed.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use devp2p_core::crypto::PublicKey;
+use devp2p_core::discv4::RequestId;
+use devp2p_core::entropy::Seed;
+use devp2p_core::identity::{Contact, NodeId};
+use devp2p_core::node::{self, Command, PeerInfo};
+use devp2p_core::time::Instant;
+use std::sync::Arc;
+
+use crate::adversary::{Actor, Target};
+use crate::event::Event;
+use crate::host::{Around, Host, Hostable};
+use crate::network::Network;
+use crate::network::tcp::{PipeId, Side};
+use crate::oracle::{self, Found, Oracle, Reached};
+use crate::queue::Queue;
+use crate::scenario::Scenario;
+use crate::watch::{Digest, Line, Watch};
+
+mod faults;
+mod setting_up;
+
+pub(crate) use setting_up::key;
+
+/// What runs on top of the nodes.
+pub(crate) enum Applications {
+    Machines(Box<dyn Fn(u32, Seed) -> Box<dyn Hostable>>),
+    Code(Rc<dyn Fn(u32, devp2p_handle::Node) -> devp2p_handle::adapter::Task>),
+}
+
+/// A network while it is simulated.
+pub struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) now: Instant,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) network: Network,
+    pub(crate) hosts: Vec<Host>,
+    /// In the network their positions follow those of hosts.
+    pub(crate) adversaries: Vec<Actor>,
+    /// Positions by name.
+    pub(crate) places: BTreeMap<u32, usize>,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) watch: Watch,
+    applications: Option<Applications>,
+    offers: Vec<devp2p_core::p2p::LocalCapability>,
+    seed: Seed,
+    commands: u64,
+    /// Applications do something besides being there.
+    pub(crate) is_busy: bool,
+    renewals: u64,
+}
+
+/// Who a machine is: known to the world alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) key: devp2p_core::crypto::SecretKey,
+    pub(crate) public_key: PublicKey,
+    pub(crate) id: NodeId,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("seed", &self.scenario.seed)
+            .field("now", &self.now)
+            .field("hosts", &self.hosts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a run found to be wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The number of the invariant: `T5`.
+    pub invariant: &'static str,
+    /// When it was seen to be broken, since the world's beginning.
+    pub at: Duration,
+    /// Whose it is, if it is one node's.
+    pub node: Option<u32>,
+    /// What was found.
+    pub what: String,
+    /// The last things that happened before.
+    pub last: Vec<Line>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, micros) = (self.at.as_secs(), self.at.subsec_micros());
+        write!(f, "{} at {secs}.{micros:06} s", self.invariant)?;
+        if let Some(node) = self.node {
+            write!(f, ", node {node}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+impl core::error::Error for Violation {}
+
+impl World {
+    /// Goes on for so long.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
+        let until = self.now.saturating_add(time);
+        while self.queue.next_at().is_some_and(|at| at <= until) {
+            self.step()?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    /// Goes on until it is so, asked each second of the world's, for so long at
+    /// most. Whether it came to be so.
+    pub fn run_until(
+        &mut self,
+        most: Duration,
+        mut is_so: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Violation> {
+        let until = self.now.saturating_add(most);
+        while !is_so(self) {
+            if self.now >= until {
+                return Ok(false);
+            }
+            self.run_for(Duration::from_secs(1))?;
+        }
+        Ok(true)
+    }
+
+    /// One event. `false` if there is none: nothing will ever happen any more.
+    pub fn step(&mut self) -> Result<bool, Violation> {
+        let Some((at, event)) = self.queue.pop() else { return Ok(false) };
+        self.now = self.now.max(at);
+        self.watch.events += 1;
+        self.dispatch(event);
+        Oracle::look(self);
+        match self.watch.oracle.found().or_else(|| self.watch.parted()) {
+            Some(found) => Err(self.violation(found)),
+            None => Ok(true),
+        }
+    }
+
+    fn violation(&self, found: Found) -> Violation {
+        let Found { invariant, node, what } = found;
+        Violation { invariant, at: self.now(), node, what, last: self.watch.last() }
+    }
+
+    /// Whether nothing was wrong for so long.
+    pub(crate) fn is_calm_for(&self, time: Duration) -> bool {
+        let now = self.now();
+        self.scenario.faults.iter().all(|fault| fault.at > now || fault.ends() + time <= now)
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        if let Some(machine) = event.machine() {
+            return self.give(machine, event);
+        }
+        match event {
+            Event::Start { machine } => self.start(machine),
+            Event::Resume { machine } => self.with(machine, Host::resume),
+            Event::Syn { pipe, attempt } => {
+                let (queue, now) = (&mut self.queue, self.now);
+                let Some(to) = self.network.syn_arrived(queue, now, pipe, attempt) else { return };
+                if let Some(number) = self.adversary_at(to) {
+                    let accepted = self.act(number, |actor, around| actor.syn(around, pipe));
+                    return self.network.answer(&mut self.queue, self.now, pipe, accepted);
+                }
+                if self.hosts[to].running.is_none() {
+                    return if self.hosts[to].is_off {
+                        self.network.try_again(&mut self.queue, self.now, pipe, attempt);
+                    } else {
+                        self.network.answer(&mut self.queue, self.now, pipe, false);
+                    };
+                }
+                let answer = self.with(to, |host, around| host.syn(around, pipe));
+                match answer {
+                    Some(accepted) => {
+                        self.network.answer(&mut self.queue, self.now, pipe, accepted)
+                    }
+                    None => self.network.try_again(&mut self.queue, self.now, pipe, attempt),
+                }
+            }
+            Event::Connected { pipe, accepted } => {
+                if let Some(number) = self.held_by(pipe, Side::Dialler) {
+                    return self.act(number, |actor, around| {
+                        actor.connected(around, pipe, accepted);
+                    });
+                }
+                if let Some(socket) = self.network.tcp.socket(pipe, Side::Dialler)
+                    && let Some(connection) = socket.connection
+                    && self.hosts[socket.machine].run == socket.run
+                {
+                    self.with(socket.machine, |host, around| {
+                        host.on_connected(around, connection, accepted);
+                    });
+                }
+            }
+            Event::Segment { pipe, to } => {
+                let hosts = &self.hosts;
+                // Adversaries run for all time.
+                let running = |machine: usize| match hosts.get(machine) {
+                    Some(host) => host.running.as_ref().map(|_| host.run),
+                    None => Some(0),
+                };
+                let (queue, now) = (&mut self.queue, self.now);
+                let socket = self.network.segment_arrived(queue, now, pipe, to, running);
+                if let Some(number) = socket.and_then(|socket| self.adversary_at(socket.machine)) {
+                    return self.act(number, |actor, around| actor.pump(around, pipe));
+                }
+                if let Some(socket) = socket
+                    && let Some(connection) = socket.connection
+                {
+                    self.with(socket.machine, |host, around| host.on_pipe(around, connection));
+                }
+            }
+            Event::Window { pipe, to } => {
+                if let Some(number) = self.held_by(pipe, to) {
+                    return self.act(number, |actor, around| actor.pump(around, pipe));
+                }
+                if let Some(socket) = self.network.tcp.socket(pipe, to)
+                    && let Some(connection) = socket.connection
+                    && self.hosts[socket.machine].run == socket.run
+                {
+                    self.with(socket.machine, |host, around| host.on_pipe(around, connection));
+                }
+            }
+            Event::Strike { adversary } => self.strike(adversary),
+            Event::Fault { number, begins } => self.on_fault(number, begins),
+            Event::Wake { .. }
+            | Event::WakeConnection { .. }
+            | Event::Stored { .. }
+            | Event::Datagram { .. }
+            | Event::Icmp { .. } => {}
+        }
+    }
+
+    fn give(&mut self, machine: usize, event: Event) {
+        if let Some(number) = self.adversary_at(machine) {
+            if let Event::Datagram { from, at, bytes, .. } = event {
+                self.network.counts.delivered += 1;
+                self.act(number, |actor, around| actor.datagram(around, from, at, &bytes));
+            }
+            return;
+        }
+        if matches!(event, Event::Datagram { .. }) && self.hosts[machine].running.is_some() {
+            self.network.counts.delivered += 1;
+        }
+        self.with(machine, |host, around| host.take(around, event));
+    }
+
+    /// The adversary at a position of the network.
+    fn adversary_at(&self, place: usize) -> Option<usize> {
+        place.checked_sub(self.hosts.len())
+    }
+
+    /// The adversary that has an end of a connection.
+    fn held_by(&self, pipe: PipeId, side: Side) -> Option<usize> {
+        let socket = self.network.tcp.socket(pipe, side)?;
+        self.adversary_at(socket.machine)
+    }
+
+    /// Has an adversary do something in its surroundings.
+    fn act<R>(&mut self, number: usize, act: impl FnOnce(&mut Actor, &mut Around<'_>) -> R) -> R {
+        let Self { now, queue, network, watch, adversaries, .. } = self;
+        let mut around = Around { now: *now, queue, network, watch };
+        act(&mut adversaries[number], &mut around)
+    }
+
+    /// It is an adversary's turn. It knows where everybody is.
+    fn strike(&mut self, number: usize) {
+        let whom = &self.adversaries[number].plan().whom;
+        let (mut targets, mut nodes) = (Vec::new(), Vec::new());
+        for (name, place) in &self.places {
+            let Some(contact) = self.contact_of(*place) else { continue };
+            let Some(at) = contact.udp_endpoint() else { continue };
+            nodes.push(at);
+            if whom.includes(*name) {
+                targets.push(Target { public_key: *contact.public_key(), at });
+            }
+        }
+        let offers = core::mem::take(&mut self.offers);
+        self.act(number, |actor, around| actor.strike(around, number, targets, nodes, &offers));
+        self.offers = offers;
+    }
+
+    /// Has a machine do something in its surroundings.
+    pub(crate) fn with<R>(
+        &mut self,
+        machine: usize,
+        act: impl FnOnce(&mut Host, &mut Around<'_>) -> R,
+    ) -> R {
+        let Self { now, queue, network, watch, hosts, .. } = self;
+        let mut around = Around { now: *now, queue, network, watch };
+        act(&mut hosts[machine], &mut around)
+    }
+
+    // What can be seen and done from outside.
+
+    /// How long it has been going on.
+    pub fn now(&self) -> Duration {
+        self.now - Instant::ZERO
+    }
+
+    /// The names of all nodes.
+    pub fn names(&self) -> impl Iterator<Item = u32> {
+        self.places.keys().copied()
+    }
+
+    /// A digest over everything that the nodes have put out so far.
+    pub fn digest(&self) -> Digest {
+        self.watch.digest()
+    }
+
+    /// How many events there were.
+    pub const fn events(&self) -> u64 {
+        self.watch.events
+    }
+
+    /// From now on all that happens is kept for [`World::take_trace`].
+    pub fn trace(&mut self) {
+        self.watch.keep_all();
+    }
+
+    /// What has happened since it was last asked, if it is being traced.
+    pub fn take_trace(&mut self) -> Vec<Line> {
+        self.watch.take_all()
+    }
+
+    /// Whether everything has converged that has to, as long after the last fault
+    /// as it may take: the liveness invariants. What has not, and why. Before
+    /// [`SETTLED`](crate::SETTLED) has passed, and without oracles, nothing is found.
+    pub fn check_settled(&self) -> Result<(), Violation> {
+        oracle::check_settled(self).map_err(|found| self.violation(found))
+    }
+
+    /// From its next start on all that this node hears is kept, for
+    /// [`World::replay`].
+    pub fn record(&mut self, name: u32) {
+        if let Some(place) = self.places.get(&name) {
+            self.hosts[*place].records = true;
+        }
+    }
+
+    /// Hands what a recorded node has heard in this run to another one alone: it
+    /// has to say the same. X2. `false` if nothing was recorded.
+    pub fn replay(&self, name: u32) -> Result<bool, Violation> {
+        let running = self.machine(name).and_then(|host| host.running.as_ref());
+        match running.and_then(|running| running.node.replays()) {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err((said, again))) => {
+                let what = format!("it has said {said} things, and alone {again} or others");
+                Err(self.violation(Found { invariant: "X2", node: Some(name), what }))
+            }
+        }
+    }
+
+    /// Which rare branches were reached so far.
+    pub fn reached(&self) -> Reached {
+        self.watch.oracle.reached(self)
+    }
+
+    fn machine(&self, name: u32) -> Option<&Host> {
+        self.hosts.get(*self.places.get(&name)?)
+    }
+
+    /// A node, to look at; `None` if it does not run, or there is none.
+    pub fn node(&self, name: u32) -> Option<&node::Node> {
+        Some(self.machine(name)?.running.as_ref()?.node.machine())
+    }
+
+    /// The application of a node, to look at.
+    pub fn application<A: 'static>(&self, name: u32) -> Option<&A> {
+        let application = self.machine(name)?.running.as_ref()?.application.as_ref()?;
+        application.get().0.as_ref().as_any().downcast_ref()
+    }
+
+    /// The peers of a node.
+    pub fn peers(&self, name: u32) -> Vec<Arc<PeerInfo>> {
+        let running = self.machine(name).and_then(|host| host.running.as_ref());
+        let connections = running.into_iter().flat_map(|running| running.connections.values());
+        connections.filter_map(|connection| connection.info.clone()).collect()
+    }
+
+    /// Whether two nodes run and have each other as a peer.
+    pub fn are_peers(&self, one: u32, other: u32) -> bool {
+        let has = |name, other| {
+            let id = self.places.get(&other).map(|place| self.identities[*place].id);
+            self.peers(name).iter().any(|peer| Some(peer.id) == id)
+        };
+        has(one, other) && has(other, one)
+    }
+
+    /// What is known of a node to the world: where it is to be reached.
+    pub fn contact(&self, name: u32) -> Option<Contact> {
+        self.contact_of(*self.places.get(&name)?)
+    }
+
+    /// Asks something of a node.
+    pub fn command(&mut self, name: u32, command: Command) -> Option<RequestId> {
+        let place = *self.places.get(&name)?;
+        // Far from those of applications.
+        self.commands += 1;
+        let id = RequestId(u64::MAX - self.commands);
+        self.with(place, |host, around| host.command(around, id, command));
+        Some(id)
+    }
+
+    /// Whether all running nodes are connected to each other over admitted peers.
+    pub fn is_connected(&self) -> bool {
+        let running: Vec<usize> =
+            (0..self.hosts.len()).filter(|place| self.hosts[*place].running.is_some()).collect();
+        let Some(first) = running.first() else { return true };
+        let by_id: BTreeMap<NodeId, usize> =
+            running.iter().map(|place| (self.identities[*place].id, *place)).collect();
+        let mut reached = vec![false; self.hosts.len()];
+        let mut next = vec![*first];
+        while let Some(place) = next.pop() {
+            if core::mem::replace(&mut reached[place], true) {
+                continue;
+            }
+            let running = self.hosts[place].running.as_ref();
+            let peers = running.into_iter().flat_map(|running| running.connections.values());
+            let ids = peers.filter_map(|connection| Some(connection.info.as_ref()?.id));
+            next.extend(ids.filter_map(|id| by_id.get(&id)));
+        }
+        running.iter().all(|place| reached[*place])
+    }
+}

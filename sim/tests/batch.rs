@@ -1,0 +1,51 @@
+//! Worlds as `devp2p sim` draws them, whole: no invariant is broken in any, and what is
+//! rare comes about in some.
+//!
+//! `DEVP2P_SEEDS=A..B` says which; among few, what is rare may be missing. For optimised
+//! builds, as it takes long: `cargo test --release -p devp2p-sim --test batch`.
+#![cfg(not(debug_assertions))]
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
+use core::num::NonZeroUsize;
+use core::ops::Range;
+use core::sync::atomic::AtomicBool;
+use std::sync::Mutex;
+
+use devp2p_sim::{DrawOptions, Keys, Played, Reached, Swarm, Talk};
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "which seeds, not what comes of them")]
+fn no_invariant_is_broken_in_drawn_worlds_and_every_rare_branch_is_reached() {
+    let seeds = std::env::var("DEVP2P_SEEDS").unwrap_or_else(|_| format!("0..{ENOUGH}"));
+    let (first, end) = seeds.split_once("..").expect("DEVP2P_SEEDS is A..B");
+    let seeds: Range<u64> = first.parse().unwrap()..end.parse().unwrap();
+    let is_enough = seeds.end - seeds.start >= ENOUGH;
+    let options = DrawOptions { keys: cheapest(), ..DrawOptions::DEFAULT };
+    let swarm = Swarm { seeds, jobs: NonZeroUsize::new(2).unwrap(), options };
+    let reached = Mutex::new(Reached::default());
+    let tell = |played: &Played| {
+        reached.lock().unwrap().add(&played.reached);
+        if let Some(violation) = &played.violation {
+            println!("seed {}: {violation}", played.seed);
+        }
+    };
+    let summary = swarm.run(&Talk, &AtomicBool::new(false), tell).unwrap();
+    println!("{summary}");
+    assert_eq!(summary.violations, 0);
+    let reached = reached.into_inner().unwrap();
+    for (name, count) in reached.iter() {
+        println!("{count:>9} {name}");
+    }
+    assert!(!is_enough || reached.missing().is_empty(), "never: {:?}", reached.missing());
+}
+
+/// Among so many worlds there is one for each rare branch.
+const ENOUGH: u64 = 64;
+
+/// Keys that cost nothing, in builds that have them.
+fn cheapest() -> Keys {
+    #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+    return Keys::InsecureStandIn;
+    #[cfg(not(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only"))]
+    Keys::Curve
+}

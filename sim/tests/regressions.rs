@@ -1,0 +1,61 @@
+//! Scenarios that once broke an invariant, made smaller and kept as they were printed
+//! by `devp2p sim --seed S --shrink`. Above each: what was wrong, and where it was
+//! mended.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is tests")]
+
+/// A node that keeps to networks of IPv6 pinged a bootnode at the address of IPv4 that
+/// was in its record: a record is believed only within `NetRestrict` now, as neighbours
+/// are (`core/src/discv4/on_packet.rs`).
+#[test]
+fn seed_12_breaks_p7() {
+    use core::time::Duration;
+
+    use devp2p_sim::{Families, NodePlan, Scenario, Talk, play};
+
+    let scenario = Scenario::new(12)
+        .node(1, NodePlan { is_bootnode: true, families: Families::Both, ..NodePlan::ORDINARY })
+        .node(
+            5,
+            NodePlan {
+                families: Families::V6,
+                net_restrict: vec!["2a00::/8".to_owned()],
+                ..NodePlan::ORDINARY
+            },
+        );
+    let scenario = Scenario { calm: Duration::from_secs(2), ..scenario };
+    let played = play(&scenario, &Talk).unwrap();
+    if let Some(violation) = played.violation {
+        panic!("{violation}");
+    }
+}
+
+/// A crash began a node before its time, with a key that others did not know it by, and
+/// an oracle took its pongs for answers: what has not been started cannot crash
+/// (`sim/src/world/faults.rs`).
+#[test]
+fn seed_1194_breaks_d5() {
+    use core::time::Duration;
+
+    use devp2p_sim::{Durable, Fault, Kind, NodePlan, Scenario, Talk, Whom, play};
+
+    let late = Duration::from_millis(145_763);
+    let scenario = Scenario::new(1194)
+        .node(1, NodePlan::ORDINARY)
+        .node(2, NodePlan { is_bootnode: true, starts: late, ..NodePlan::ORDINARY })
+        .fault(Fault {
+            at: Duration::ZERO,
+            lasts: Duration::ZERO,
+            whom: Whom::Nodes(vec![2]),
+            kind: Kind::Crash {
+                silently: false,
+                durable: Durable::All,
+                moves: false,
+                renews_key: true,
+            },
+        });
+    let scenario = Scenario { calm: Duration::ZERO, ..scenario };
+    let played = play(&scenario, &Talk).unwrap();
+    if let Some(violation) = played.violation {
+        panic!("{violation}");
+    }
+}

@@ -7,6 +7,7 @@ mod discv4;
 mod enr;
 mod nodeset;
 mod run;
+mod sim;
 
 use core::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(crate) use discv4::{AskNode, Bootnode, Crawl, Discover, Discv4, External};
 pub(crate) use enr::EnrDump;
 pub(crate) use nodeset::{Network, Nodeset, NodesetFilter, NodesetInfo};
 pub(crate) use run::Run;
+pub(crate) use sim::Sim;
 
 /// Ethereum's devp2p from the command line
 #[derive(Debug, Parser)]
@@ -84,6 +86,12 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Runs a whole network of nodes on loopback, and tells how it goes
     Devnet(Devnet),
+    /// Simulates networks in virtual time, and tells whether anything goes wrong
+    ///
+    /// What a network is made of and what befalls it is drawn from its seed: the
+    /// same seed gives the same run. It ends with one line: seeds N, violations K,
+    /// digest HEX.
+    Sim(Sim),
     /// Prints what a node record says, and whether it is signed
     Enrdump(EnrDump),
     /// Operations on node keys
@@ -121,6 +129,7 @@ impl Command {
         match self {
             Self::Run(Run { json, .. })
             | Self::Devnet(Devnet { json, .. })
+            | Self::Sim(Sim { json, .. })
             | Self::Enrdump(EnrDump { json, .. })
             | Self::Nodeset(Nodeset::Info(NodesetInfo { json, .. })) => *json,
             Self::Discv4(command) => command.wants_json(),

@@ -25,6 +25,7 @@ mod rlpx;
 mod run;
 mod runtime;
 mod signals;
+mod sim;
 mod usage;
 mod workers;
 mod writer;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Admin(command) => admin::run(&command),
         Command::Devnet(arguments) => devnet::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Enrdump(arguments) => enr::run(&arguments),
         Command::Key(command) => key::run(command),
         Command::Rlpx(command) => rlpx::run(command),

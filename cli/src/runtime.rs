@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_io::Timer;
 use devp2p_smol::{Config, Executor, Node, StartError};
+use futures_lite::future::or;
 use tokio::runtime::Handle;
 
 use crate::args::RuntimeName;
@@ -42,6 +43,16 @@ impl Runtime {
             Self::Tokio(_) => tokio::time::sleep(duration).await,
         }
     }
+}
+
+/// What comes of the work, if it is done in time.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let work = async { Some(work.await) };
+    let late = async {
+        Timer::after(limit).await;
+        None
+    };
+    or(work, late).await
 }
 
 /// As geth does: each connection takes a file. With fewer a node serves fewer

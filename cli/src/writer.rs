@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::thread;
 
 use async_channel::{Receiver, Sender, TrySendError};
-use async_io::Timer;
-use futures_lite::future::or;
+
+use crate::runtime::within;
 
 /// What becomes of a line when too many wait already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,11 +106,9 @@ impl Written {
         match self.1 {
             Full::Wait => end.await,
             Full::Drop => {
-                let late = async {
-                    Timer::after(LAST_LINES).await;
-                    Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads the last lines"))
-                };
-                or(end, late).await
+                let late =
+                    || io::Error::new(io::ErrorKind::TimedOut, "nobody reads the last lines");
+                within(LAST_LINES, end).await.unwrap_or_else(|| Err(late()))
             }
         }
     }

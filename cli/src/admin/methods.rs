@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::rpc::{Methods, RpcError};
 use super::shapes::{self, ExplanationJson, NodeJson, PeerJson};
-use crate::door::within;
 use crate::metrics::reasons;
+use crate::runtime::within;
 
 /// What the methods are about.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use super::framing::{Framing, FramingError};
 use super::methods::Api;
 use super::rpc::{self, Reply};
 use crate::door::reading::{Read, drain, read_until};
-use crate::door::{Seats, not_accepted, within};
-use crate::runtime::Runtime;
+use crate::door::receive;
+use crate::runtime::{Runtime, within};
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 16;
@@ -106,28 +106,16 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 async fn accept(listener: Async<UnixListener>, api: Arc<Api>, runtime: Runtime) {
-    let seats = Seats::new(limits::ADMIN_CLIENTS);
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                not_accepted(&error).await;
-                continue;
-            }
-        };
-        let Some(seat) = seats.take() else {
-            // Whether it gets through does not matter: nobody waits for it.
-            let _ = stream.get_ref().write_all(rpc::crowded().as_bytes());
-            continue;
-        };
+    let next = || async { listener.accept().await.map(|(stream, _)| stream) };
+    let attend = |stream| {
         let api = Arc::clone(&api);
-        runtime.spawn(async move {
-            if let Err(error) = attend(&stream, &api).await {
-                tracing::debug!(%error, "an admin client is gone");
-            }
-            drop(seat);
-        });
-    }
+        async move { attend(&stream, &api).await }
+    };
+    let refuse = |stream: Async<UnixStream>| {
+        // Whether it gets through does not matter: nobody waits for it.
+        let _ = stream.get_ref().write_all(rpc::crowded().as_bytes());
+    };
+    receive(limits::ADMIN_CLIENTS, "admin", &runtime, next, attend, refuse).await;
 }
 
 /// One client, to its end.

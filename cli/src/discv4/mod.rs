@@ -80,10 +80,7 @@ fn start(
 fn announced(external: &External) -> LocalEndpoints {
     let mut endpoints = LocalEndpoints::default();
     for ip in &external.ips {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => endpoints.static_ip4 = Some(ip),
-            IpAddr::V6(ip) => endpoints.static_ip6 = Some(ip),
-        }
+        endpoints.set_static(*ip);
     }
     endpoints.fallback_udp = external.port.unwrap_or(0);
     endpoints

@@ -5,14 +5,14 @@
 
 pub(crate) mod reading;
 
-use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
 use async_io::Timer;
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use devp2p_smol::core::limits;
-use futures_lite::future::or;
+
+use crate::runtime::Runtime;
 
 /// Places for clients.
 #[derive(Clone)]
@@ -29,18 +29,40 @@ impl Seats {
     }
 }
 
-/// What comes of the work, if it is done in time.
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let work = async { Some(work.await) };
-    let late = async {
-        Timer::after(limit).await;
-        None
-    };
-    or(work, late).await
-}
-
-/// A client was not accepted, for lack of files, say: waits before the next try.
-pub(crate) async fn not_accepted(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a client");
-    Timer::after(limits::ACCEPT_RETRY).await;
+/// Takes clients, so many at a time, and attends to each in a task of its own; one
+/// for whom there is no place is refused. It never ends.
+pub(crate) async fn receive<S, N, A>(
+    clients: usize,
+    door: &'static str,
+    runtime: &Runtime,
+    next: impl Fn() -> N,
+    attend: impl Fn(S) -> A,
+    refuse: impl Fn(S),
+) where
+    N: Future<Output = io::Result<S>>,
+    A: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let seats = Seats::new(clients);
+    loop {
+        let stream = match next().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                // For lack of files, say.
+                tracing::warn!(%error, "cannot accept a client");
+                Timer::after(limits::ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let Some(seat) = seats.take() else {
+            refuse(stream);
+            continue;
+        };
+        let attended = attend(stream);
+        runtime.spawn(async move {
+            if let Err(error) = attended.await {
+                tracing::debug!(%error, door, "a client is gone");
+            }
+            drop(seat);
+        });
+    }
 }

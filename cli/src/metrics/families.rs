@@ -336,9 +336,10 @@ impl List {
             &["queue"],
             by([("unverified", datagrams.unverified), ("unsent", datagrams.unsent)]),
         );
-        let received =
-            FAILURES.map(|failure| (failure.label(), datagrams.receive_failures(failure)));
-        let sent = FAILURES.map(|failure| (failure.label(), datagrams.send_failures(failure)));
+        let received = SocketFailure::ALL
+            .map(|failure| (failure.label(), datagrams.receive_failures(failure)));
+        let sent =
+            SocketFailure::ALL.map(|failure| (failure.label(), datagrams.send_failures(failure)));
         self.counter(
             "devp2p_datagram_failures_total",
             "Failures of the discovery socket, by direction and reason",
@@ -465,12 +466,3 @@ const fn packet(kind: Packet) -> &'static str {
         Packet::EnrResponse => "enr_response",
     }
 }
-
-const FAILURES: [SocketFailure; 6] = [
-    SocketFailure::Refused,
-    SocketFailure::TooLarge,
-    SocketFailure::Unreachable,
-    SocketFailure::Denied,
-    SocketFailure::NoBuffers,
-    SocketFailure::Other,
-];

@@ -16,8 +16,8 @@ use prometheus::TEXT_FORMAT;
 
 use super::Metrics;
 use crate::door::reading::{Read, drain, read_until};
-use crate::door::{Seats, not_accepted, within};
-use crate::runtime::Runtime;
+use crate::door::{Seats, receive};
+use crate::runtime::{Runtime, within};
 
 /// Where the text is: Prometheus's own place, and geth's.
 const PATHS: [&str; 2] = ["/metrics", "/debug/metrics/prometheus"];
@@ -55,28 +55,14 @@ struct Scraped {
 }
 
 async fn accept(listener: Async<TcpListener>, scraped: Arc<Scraped>, runtime: Runtime) {
-    let seats = Seats::new(limits::METRICS_CLIENTS);
-    let refused = Seats::new(limits::METRICS_CLIENTS);
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                not_accepted(&error).await;
-                continue;
-            }
-        };
-        let Some(seat) = seats.take() else {
-            refuse(stream, &refused, &runtime);
-            continue;
-        };
+    let next = || async { listener.accept().await.map(|(stream, _)| stream) };
+    let attend = |stream| {
         let scraped = Arc::clone(&scraped);
-        runtime.spawn(async move {
-            if let Err(error) = attend(&stream, &scraped).await {
-                tracing::debug!(%error, "a metrics client is gone");
-            }
-            drop(seat);
-        });
-    }
+        async move { attend(&stream, &scraped).await }
+    };
+    let refused = Seats::new(limits::METRICS_CLIENTS);
+    let refuse = |stream| refuse(stream, &refused, &runtime);
+    receive(limits::METRICS_CLIENTS, "metrics", &runtime, next, attend, refuse).await;
 }
 
 /// There is no place for a client. Nobody waits until it has heard so; but what it

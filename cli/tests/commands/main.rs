@@ -23,4 +23,5 @@ mod run_files;
 mod run_refusals;
 mod run_socket;
 mod signals;
+mod sim;
 mod support;

@@ -1,6 +1,6 @@
 //! How programs end that somebody ends: signals, and pipes that nobody reads.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, PipeWriter, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, PipeReader, PipeWriter, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -70,9 +70,7 @@ fn a_ping_that_gets_no_answer_can_be_cut_short() {
 fn a_listening_node_ends_when_it_has_something_to_say_that_nobody_reads() {
     let (reader, writer) = std::io::pipe().unwrap();
     let program = listen_into(writer);
-    let mut reader = BufReader::new(reader);
-    let mut enode = String::new();
-    reader.read_line(&mut enode).unwrap();
+    let (reader, enode) = first_line(reader);
     drop(reader);
     let world = World::new();
     let peer = world.dial(enode.trim(), "x");
@@ -86,9 +84,7 @@ fn a_bootnode_serves_on_when_nobody_reads_what_it_says() {
     let listen = ["discv4", "listen", "--addr", "127.0.0.1:0", "--bootnodes"];
     let (reader, writer) = std::io::pipe().unwrap();
     let bootnode = Program::start_into(&[&listen[..], &[""]].concat(), writer);
-    let mut reader = BufReader::new(reader);
-    let mut enode = String::new();
-    reader.read_line(&mut enode).unwrap();
+    let (reader, enode) = first_line(reader);
     drop(reader);
     // It has a line to say of each that comes, and gives each its record.
     for _ in 0..3 {
@@ -107,9 +103,7 @@ fn a_bootnode_serves_on_when_nobody_reads_what_it_says() {
 fn a_reader_who_dawdles_holds_up_no_peer_and_a_second_signal_ends_at_once() {
     let (reader, writer) = std::io::pipe().unwrap();
     let program = listen_into(writer.try_clone().unwrap());
-    let mut reader = BufReader::new(reader);
-    let mut enode = String::new();
-    reader.read_line(&mut enode).unwrap();
+    let (_reader, enode) = first_line(reader);
     fill(&writer);
 
     // Nothing more can be said, and everything else goes on.
@@ -135,9 +129,7 @@ fn a_service_that_nobody_reads_drops_what_it_has_to_say_and_ends_at_the_first_si
     let run = ["run", "--addr", "127.0.0.1", "--port", "0", "--nodiscover", "--echo", "--ipcpath"];
     let arguments = [&run[..], &[socket.to_str().unwrap()]].concat();
     let program = Program::start_into(&arguments, writer.try_clone().unwrap());
-    let mut reader = BufReader::new(reader);
-    let mut enode = String::new();
-    reader.read_line(&mut enode).unwrap();
+    let (_reader, enode) = first_line(reader);
     fill(&writer);
     let world = World::new();
     let peer = world.dial(enode.trim(), "x");
@@ -151,6 +143,14 @@ fn a_service_that_nobody_reads_drops_what_it_has_to_say_and_ends_at_the_first_si
 
 fn listen_into(output: PipeWriter) -> Program {
     Program::start_into(&["rlpx", "listen", "--addr", "127.0.0.1:0", "--echo"], output)
+}
+
+/// What a program says first, and the pipe that it says it into.
+fn first_line(reader: PipeReader) -> (BufReader<PipeReader>, String) {
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    (reader, line)
 }
 
 /// Writes to a pipe until it takes no more.

@@ -1,0 +1,134 @@
+//! `devp2p sim`: networks of the real protocol code in virtual time, one for each
+//! seed, and whether an invariant is broken in any.
+
+mod progress;
+mod smaller;
+mod stop;
+mod tell;
+
+use core::num::NonZeroUsize;
+use core::ops::{ControlFlow, Range};
+use std::thread;
+
+use devp2p_sim::{
+    DrawOptions, Keys, Scenario, ScenarioError, Summary, Swarm, Talk, Trial, World, play_watched,
+};
+
+use crate::args::Sim;
+use crate::failure::Failure;
+use progress::Progress;
+use stop::Stop;
+use tell::Teller;
+
+/// Whether nodes may have keys that protect nothing.
+pub(crate) const HAS_STAND_IN_KEYS: bool =
+    cfg!(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only");
+
+pub(crate) fn run(arguments: &Sim) -> Result<(), Failure> {
+    let stop = Stop::watch()?;
+    let teller = Teller::new(arguments);
+    let summary = match (&arguments.seeds, arguments.seed) {
+        (Some(seeds), _) => many(arguments, seeds.clone(), &teller, &stop),
+        // clap asks for one of both.
+        (None, seed) => one(arguments, seed.unwrap_or_default(), &teller, &stop),
+    }?;
+    teller.summary(&summary)?;
+    match (stop.by(), summary.violations) {
+        (Some(signal), _) => Err(Failure::Interrupted(signal)),
+        (None, 0) => Ok(()),
+        (None, _) => Err(Failure::Told),
+    }
+}
+
+/// A world for each seed.
+fn many(
+    arguments: &Sim,
+    seeds: Range<u64>,
+    teller: &Teller<'_>,
+    stop: &Stop,
+) -> Result<Summary, Failure> {
+    let mut progress = Progress::new(seeds.end - seeds.start);
+    let swarm = Swarm { seeds, jobs: jobs(arguments), options: options(arguments) };
+    let mut told = Ok(());
+    let summary = swarm.run(&Talk, stop.flag(), |played| {
+        progress.add(played);
+        if told.is_ok() {
+            told = progress.beside(|| teller.played(played));
+        }
+        if told.is_err() {
+            // Nobody reads any more.
+            stop.now();
+        }
+    });
+    progress.end();
+    told?;
+    summary.map_err(|error| wrong(&error))
+}
+
+/// The world of one seed, traced if that was asked for.
+fn one(arguments: &Sim, seed: u64, teller: &Teller<'_>, stop: &Stop) -> Result<Summary, Failure> {
+    let scenario = Scenario::draw(seed, &options(arguments));
+    let trial = Traced(arguments.trace);
+    let mut told = if arguments.trace { teller.scenario(&scenario) } else { Ok(()) };
+    let played = play_watched(&scenario, &trial, |world| {
+        for line in world.take_trace() {
+            if told.is_ok() {
+                told = teller.line(&line);
+            }
+        }
+        let is_over = stop.is_set() || told.is_err();
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let played = played.map_err(|error| wrong(&error))?;
+    told?;
+    teller.played(&played)?;
+    if arguments.shrink
+        && let Some(violation) = &played.violation
+    {
+        smaller::print(&scenario, violation, stop)?;
+    }
+    Ok(Summary::of(&played))
+}
+
+/// A world of which everything is kept to be told.
+struct Traced(bool);
+
+impl Trial for Traced {
+    fn prepare(&self, world: &mut World) {
+        Talk.prepare(world);
+        if self.0 {
+            world.trace();
+        }
+    }
+}
+
+fn jobs(arguments: &Sim) -> NonZeroUsize {
+    let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    arguments.jobs.unwrap_or_else(cores)
+}
+
+fn options(arguments: &Sim) -> DrawOptions {
+    DrawOptions {
+        nodes: arguments.nodes,
+        time: arguments.time,
+        calm: None,
+        keys: if arguments.stand_in_keys { stand_in_keys() } else { Keys::Curve },
+        checked: arguments.unchecked.then_some(false),
+        adversaries: arguments.adversaries,
+    }
+}
+
+#[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
+const fn stand_in_keys() -> Keys {
+    Keys::InsecureStandIn
+}
+
+/// Who asks for them without is told so before.
+#[cfg(not(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only"))]
+const fn stand_in_keys() -> Keys {
+    Keys::Curve
+}
+
+fn wrong(error: &ScenarioError) -> Failure {
+    Failure::Setting("scenario".to_owned(), error.to_string())
+}

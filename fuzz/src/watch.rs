@@ -259,7 +259,12 @@ impl Watch {
             Packet::EnrResponse(response) => {
                 let hash = <&[u8; 32]>::try_from(&response.request_hash[..]).ok();
                 let asked = self.find_asked(source.ip(), Kind::EnrRequest, hash);
-                let _ = self.must_be_asked(taken, is_introduced && asked.is_some(), &drained);
+                let asked = is_introduced && asked.is_some();
+                // One that says what we do not believe is dropped, and ends the request.
+                let failed = |(_, answer): &(u64, Answer)| matches!(answer, Answer::Failed(_));
+                if !(asked && !taken && drained.answers.iter().all(failed)) {
+                    let _ = self.must_be_asked(taken, asked, &drained);
+                }
             }
             Packet::FindNode(_) => {
                 if self.must_be_proven(taken, &from, source, &drained) {

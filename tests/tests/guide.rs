@@ -61,15 +61,7 @@ fn every_reason_that_is_counted_is_explained() {
     assert_explained("Dropped datagrams", drops.iter().map(|(label, _)| label));
     let gateway = nat::Counts::new();
     assert_explained("The gateway", gateway.failures_by_label().map(|(label, _)| label));
-    let failures = [
-        SocketFailure::Refused,
-        SocketFailure::TooLarge,
-        SocketFailure::Unreachable,
-        SocketFailure::Denied,
-        SocketFailure::NoBuffers,
-        SocketFailure::Other,
-    ];
-    assert_explained("The socket of discovery", failures.map(SocketFailure::label));
+    assert_explained("The socket of discovery", SocketFailure::ALL.map(SocketFailure::label));
     let database = section(OPERATORS, "The node database");
     for operation in Operation::KINDS {
         assert!(database.contains(&format!("`{operation}`")), "{operation}");

@@ -23,6 +23,7 @@ mod alone;
 mod raw;
 mod rig;
 
+pub mod application;
 pub mod connect;
 pub mod discovery;
 pub mod endings;
@@ -160,6 +161,14 @@ macro_rules! conformance {
                 stopping_discovery_answers_everyone_and_leaves_nothing
                 dropping_the_last_handle_of_discovery_stops_it
                 discovery_stops_in_the_middle_of_a_flood
+            }
+            application {
+                applications_ping_each_other_and_are_given_back_when_their_nodes_stop
+                what_an_application_asks_is_answered_after_the_peer_that_came_of_it
+                an_application_hears_of_a_peer_from_its_beginning_to_its_end_in_order
+                what_a_slow_reader_leaves_no_room_for_comes_back_and_goes_when_there_is_some
+                code_of_no_runtime_runs_on_this_one
+                a_runtime_measures_the_time_that_its_node_lives_in
             }
             node_database {
                 a_restart_without_bootnodes_finds_the_network_and_goes_on_with_its_number

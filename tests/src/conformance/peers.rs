@@ -26,7 +26,7 @@ use super::rig::{ANY, ECHO, LIMIT, Rig, local, unique};
 
 impl<R: Runtime> Rig<R> {
     /// A node that echoes, dials, and is configured by the case.
-    fn configured(&self, configure: impl FnOnce(&mut node::Config)) -> Node {
+    pub(super) fn configured(&self, configure: impl FnOnce(&mut node::Config)) -> Node {
         let local = local(&[(ECHO, 1, 2)]);
         let seed = Seed::from_number(unique()).derive("node", 0);
         let mut config = node::Config::new(local.secret().clone());

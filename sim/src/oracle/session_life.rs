@@ -204,6 +204,10 @@ pub(super) fn rests(
         book.total = total;
         book.grew = now.mono;
     }
+    // Until now its pings have waited.
+    if book.pending >= BACKLOG {
+        book.grew = now.mono;
+    }
     book.pending = pending;
     if pending == 0 {
         book.moved = now.mono;
@@ -224,41 +228,31 @@ pub(super) fn delivers(run: &Run, id: ConnectionId) -> Result<(), Flaw> {
 
 /// S6: nothing lasts longer than it may.
 pub(super) fn check(run: &Run, running: &Running, now: Now) -> Result<(), Flaw> {
-    for (id, book) in &run.sessions {
-        let reads = running
-            .connections
-            .get(id)
-            .and_then(|connection| connection.driver())
-            .is_some_and(|driver| driver.wants_read());
-        let ago = |at: Instant| now.mono.saturating_since(at);
-        if let Some((told, _)) = book.told {
-            hold!(
-                ago(told) <= GOODBYE + SLACK,
-                "S6",
-                "connection {id} was told to end and has not"
-            );
-            continue;
-        }
-        if book.phase != Phase::Open {
-            let phase = book.phase;
-            hold!(
-                ago(book.since) <= STEP + SLACK,
-                "S6",
-                "connection {id} is in {phase:?} for long"
-            );
-            continue;
-        }
-        let stalled = book.pending > 0 && ago(book.moved) > STALL + SLACK;
-        hold!(
-            !stalled,
-            "S6",
-            "connection {id} could write nothing for {} s",
-            ago(book.moved).as_secs()
-        );
-        let silent = reads && ago(book.heard) > SILENCE + SLACK;
-        hold!(!silent, "S6", "connection {id} heard nothing for {} s", ago(book.heard).as_secs());
-        let mute = book.pending < BACKLOG && ago(book.grew) > PING + SLACK;
-        hold!(!mute, "S6", "connection {id} said nothing for {} s", ago(book.grew).as_secs());
+    run.sessions.iter().try_for_each(|(id, book)| {
+        let connection = running.connections.get(id).and_then(|connection| connection.driver());
+        overdue(book, *id, connection.is_some_and(|driver| driver.wants_read()), now)
+    })
+}
+
+/// The same for one session, which reads now or does not.
+pub(super) fn overdue(book: &Book, id: ConnectionId, reads: bool, now: Now) -> Result<(), Flaw> {
+    let ago = |at: Instant| now.mono.saturating_since(at);
+    if let Some((told, _)) = book.told {
+        let ends = ago(told) <= GOODBYE + SLACK;
+        hold!(ends, "S6", "connection {id} was told to end and has not");
+        return Ok(());
     }
+    if book.phase != Phase::Open {
+        let (phase, goes_on) = (book.phase, ago(book.since) <= STEP + SLACK);
+        hold!(goes_on, "S6", "connection {id} is in {phase:?} for long");
+        return Ok(());
+    }
+    let stalled = book.pending > 0 && ago(book.moved) > STALL + SLACK;
+    let could_not = ago(book.moved).as_secs();
+    hold!(!stalled, "S6", "connection {id} could write nothing for {could_not} s");
+    let silent = reads && ago(book.heard) > SILENCE + SLACK;
+    hold!(!silent, "S6", "connection {id} heard nothing for {} s", ago(book.heard).as_secs());
+    let mute = book.pending < BACKLOG && ago(book.grew) > PING + SLACK;
+    hold!(!mute, "S6", "connection {id} said nothing for {} s", ago(book.grew).as_secs());
     Ok(())
 }

@@ -266,6 +266,24 @@ fn d4_goes_by_the_later_of_both_expirations() {
     discovery::gated(&run, set_back, &verified).unwrap();
 }
 
+/// Seed 1060: a backlog was written just after the ping was due that it had held up.
+#[test]
+fn s6_waits_for_pings_that_wait_for_a_backlog() {
+    let mut world = crate::Scenario::new(5).nodes(2).build().unwrap();
+    world.run_for(Duration::from_secs(20)).unwrap();
+    let books = world.watch.oracle.0.as_deref_mut().unwrap();
+    let mut run = books.machines[1].run.take().unwrap();
+    let id = *run.sessions.first_key_value().unwrap().0;
+    let overdue = |run: &Run, now| session_life::overdue(&run.sessions[&id], id, true, at(now));
+    session_life::rests(&mut run, at(30), id, (200_000, true), None).unwrap();
+    for (second, pending) in [(45, 65_536), (50, 0)] {
+        run.sessions.get_mut(&id).unwrap().reads(at(second));
+        session_life::rests(&mut run, at(second), id, (pending, true), None).unwrap();
+    }
+    overdue(&run, 65).unwrap();
+    assert_eq!(broken(overdue(&run, 67)), "S6");
+}
+
 struct Nobody;
 
 impl discv4::Sources for Nobody {

@@ -64,9 +64,11 @@ impl Clock {
 
     /// From now on the monotonic clock runs so much too fast.
     pub(crate) fn set_drift(&mut self, world: Instant, millionths: i32) {
-        self.shown = self.exact(world);
-        self.since = world;
-        self.drift = millionths;
+        if millionths != self.drift {
+            self.shown = self.exact(world);
+            self.since = world;
+            self.drift = millionths;
+        }
     }
 
     /// From now on the monotonic clock shows multiples of this alone.

@@ -201,14 +201,19 @@ impl Actor {
             return;
         };
         let (source, to) = (from.at, to.at);
-        let packet = Packet::Ping(Ping {
+        let packet = self.ping_packet(around.now, source, to);
+        self.send(around, mask, source, to, &packet);
+    }
+
+    /// A ping that says it comes from there.
+    pub(super) fn ping_packet(&self, now: Instant, source: SocketAddr, to: SocketAddr) -> Packet {
+        Packet::Ping(Ping {
             version: Ping::VERSION,
             from: PacketEndpoint::new(source, PORT),
             to: PacketEndpoint::new(to, 0),
-            expiration: self.expiration(around.now),
+            expiration: self.expiration(now),
             enr_sequence: None,
-        });
-        self.send(around, mask, source, to, &packet);
+        })
     }
 
     /// Until when packets of now count, as its ids say.

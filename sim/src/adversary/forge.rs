@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use devp2p_core::discv4::{Neighbors, Packet, PacketEndpoint, Ping, Pong};
+use devp2p_core::discv4::{Neighbors, Packet, PacketEndpoint, Pong};
 
 use super::actor::Actor;
 use super::poison;
@@ -27,21 +27,11 @@ pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, packets: u16) {
             let packet = match number {
                 5 => pong(actor, around, to),
                 7 => neighbors(actor, around),
-                _ => ping(actor, around, source, to),
+                _ => actor.ping_packet(around.now, source, to),
             };
             actor.send(around, mask, source, to, &packet);
         }
     }
-}
-
-fn ping(actor: &Actor, around: &Around<'_>, source: SocketAddr, to: SocketAddr) -> Packet {
-    Packet::Ping(Ping {
-        version: Ping::VERSION,
-        from: PacketEndpoint::new(source, PORT),
-        to: PacketEndpoint::new(to, 0),
-        expiration: actor.expiration(around.now),
-        enr_sequence: None,
-    })
 }
 
 /// It answers nothing that was ever asked.

@@ -16,7 +16,8 @@ use devp2p_core::session::{Command, Lost, Session};
 use devp2p_core::time::{Instant, Now};
 use devp2p_handle::adapter::ConnectionEnd;
 
-use super::{Around, Host, Todo, fingerprint};
+use super::running::Todo;
+use super::{Around, Host, fingerprint};
 use crate::network::tcp::{PipeId, Side};
 use crate::watched::Watched;
 

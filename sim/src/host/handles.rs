@@ -2,15 +2,17 @@
 //! smol and tokio, and this is their other end.
 
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use async_channel::Sender;
 use devp2p_core::node::{ConnectionId, Report};
 use devp2p_core::session::Command;
-use devp2p_core::time::Now;
+use devp2p_core::time::{Instant, Now};
 use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, NodeRequest, Task};
 use devp2p_handle::{DiscoverySnapshot, Node};
 
-use super::{Around, Host, Running, SESSIONS, Todo};
+use super::running::{Running, SESSIONS, Todo};
+use super::{Around, Host};
 use crate::executor::Executor;
 use crate::network::PORT;
 
@@ -68,16 +70,7 @@ impl Host {
                 | NodeRequest::Stop(_)
                 | NodeRequest::Abandoned => {}
             }
-            let late = self.temper.late;
-            if let NodeRequest::Session(id, report) = request {
-                if running.is_prompt(around.now, late, SESSIONS) {
-                    running.heard(now, id, report);
-                } else {
-                    running.later(around.now, late, SESSIONS, Todo::Heard(id, report));
-                }
-            } else {
-                running.requested(now, request);
-            }
+            running.requested(around.now, now, self.temper.late, request);
             moved = true;
         }
         let cx = Context::from_waker(Waker::noop());
@@ -112,11 +105,17 @@ impl Running {
         self.node.is_stopped() && self.handles.as_ref().is_some_and(|one| one.end.live() == 0)
     }
 
-    fn requested(&mut self, now: Now, request: NodeRequest) {
+    /// Does what the handles ask for; what sessions say may be late.
+    fn requested(&mut self, world: Instant, now: Now, late: Duration, request: NodeRequest) {
         match request {
             NodeRequest::Command(id, command) => self.node.command(now, id, command),
             NodeRequest::Connected(id, result) => self.node.connected(now, id, result),
-            NodeRequest::Session(id, report) => self.heard(now, id, report),
+            NodeRequest::Session(id, report) if self.is_prompt(world, late, SESSIONS) => {
+                self.heard(now, id, report);
+            }
+            NodeRequest::Session(id, report) => {
+                self.later(world, late, SESSIONS, Todo::Heard(id, report));
+            }
             NodeRequest::Hold(held) => self.node.hold(now, held),
             NodeRequest::Snapshot(answer) => {
                 let Some(handles) = &mut self.handles else { return };

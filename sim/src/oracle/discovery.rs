@@ -13,7 +13,7 @@ use devp2p_core::identity::{Contact, NodeId};
 use devp2p_core::node::{Answer, Command, Node};
 use devp2p_core::time::{Instant, Now, UnixTime};
 
-use super::{Flaw, Reached, Run, asked_of_discovery, distance, hold, is_local};
+use super::{Flaw, Reached, Run, distance, hold, is_local};
 
 /// geth `respTimeout`, `bondExpiration`.
 const REPLY: Duration = Duration::from_millis(500);
@@ -512,7 +512,8 @@ pub(super) fn answers(run: &mut Run, now: Now, id: RequestId, answer: &Answer) -
         return Ok(());
     };
     let took = now.mono.saturating_since(since);
-    hold!(took <= ANSWERED, "D5", "{id:?} is answered after {} s", took.as_secs());
+    let most = ANSWERED + run.resources.stood_still(since, now.mono);
+    hold!(took <= most, "D5", "{id:?} is answered after {} s", took.as_secs());
     if let (Some(target), Answer::Discovery(discv4::Answer::Contacts(nodes))) = (target, answer) {
         let target = NodeId::hash_of(&target);
         let in_order = nodes.is_sorted_by_key(|contact| distance(contact.id(), &target));
@@ -551,10 +552,26 @@ pub(super) fn tidy(run: &mut Run, now: Now) {
     book.asked.retain(|_, at| *at + LOOK_UP >= now.mono);
 }
 
-impl Book {
-    /// A command that has waited too long.
-    pub(super) fn overdue(&self, now: Instant) -> Option<RequestId> {
-        let is_due = |since: &Instant| *since + ANSWERED < now;
-        self.commands.iter().find(|(_, (_, since))| is_due(since)).map(|(id, _)| *id)
+/// A command that has waited too long.
+pub(super) fn overdue(run: &Run, now: Instant) -> Option<RequestId> {
+    let stood_still = |since| run.resources.stood_still(since, now);
+    let is_due = |since: Instant| since + ANSWERED + stood_still(since) < now;
+    run.discovery.commands.iter().find(|(_, (_, since))| is_due(*since)).map(|(id, _)| *id)
+}
+
+/// What an application asked of discovery, if it did.
+const fn asked_of_discovery(command: &Command) -> Option<&discv4::Command> {
+    match command {
+        Command::Discovery(command) => Some(command),
+        Command::Dial(_)
+        | Command::AddPeer(_)
+        | Command::RemovePeer(_)
+        | Command::AddTrusted(_)
+        | Command::RemoveTrusted(_)
+        | Command::SetLimits(_)
+        | Command::SetEntry { .. }
+        | Command::Candidates(..)
+        | Command::Cancel(_)
+        | _ => None,
     }
 }

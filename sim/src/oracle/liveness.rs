@@ -8,10 +8,11 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use devp2p_core::identity::{NetRestrict, NodeId};
-use devp2p_core::kademlia::{Bucket, TableConfig};
+use devp2p_core::kademlia::Bucket;
 use devp2p_core::node::Direction;
 use devp2p_core::time::Instant;
 
+use super::table::network;
 use super::{Found, Run, distance};
 use crate::host::{Host, Running};
 use crate::network::nat::NatKind;
@@ -140,14 +141,6 @@ fn calm(world: &World) -> Duration {
         });
     let starts = world.scenario.nodes.values().map(|plan| plan.starts);
     ends.chain(starts).max().unwrap_or_default()
-}
-
-/// What a table takes for one network.
-fn network(config: &TableConfig, ip: IpAddr) -> (bool, u128) {
-    match ip {
-        IpAddr::V4(ip) => (false, u128::from(u32::from(ip) >> (32 - config.ipv4_bits))),
-        IpAddr::V6(ip) => (true, u128::from(ip) >> (128 - config.ipv6_bits)),
-    }
 }
 
 fn found<T>(invariant: &'static str, member: &Member<'_>, what: String) -> Result<T, Found> {

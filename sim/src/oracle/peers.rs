@@ -388,7 +388,7 @@ pub(super) fn recount(run: &mut Run, node: &Node) -> Result<(), Flaw> {
         let fits = known.is_some_and(|known| known.id == peer.peer.id);
         hold!(fits, "P6", "{} is a peer and was never named", peer.peer.id.short());
     }
-    if let Some(id) = run.discovery.overdue(node.now()) {
+    if let Some(id) = super::discovery::overdue(run, node.now()) {
         return Err(Flaw("D5", format!("{id:?} has no answer")));
     }
     Ok(())

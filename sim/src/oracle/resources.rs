@@ -22,8 +22,8 @@ pub(super) struct Book {
     /// Packets and wake-ups of this minute, and of the last whole one.
     this: [u64; 2],
     last: [u64; 2],
-    /// How long the machine did nothing, whatever came.
-    pub(super) stood_still: Duration,
+    /// When the machine did nothing, whatever came: from, to.
+    pauses: Vec<(Instant, Instant)>,
 }
 
 impl Book {
@@ -44,6 +44,17 @@ impl Book {
     pub(super) fn wakes(&mut self, now: Instant) {
         self.turn(now);
         self.this[1] += 1;
+    }
+
+    pub(super) fn stands_still(&mut self, from: Instant, to: Instant) {
+        self.pauses.push((from, to));
+    }
+
+    /// How long the machine did nothing in this time.
+    pub(super) fn stood_still(&self, since: Instant, now: Instant) -> Duration {
+        let within =
+            |(from, to): &(Instant, Instant)| (*to).min(now).saturating_since((*from).max(since));
+        self.pauses.iter().map(within).sum()
     }
 
     /// Packets and wake-ups of the last whole minute.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use devp2p_core::identity::{Contact, NodeId};
-use devp2p_core::kademlia::{Bucket, Table};
+use devp2p_core::kademlia::{Bucket, Table, TableConfig};
 use devp2p_core::time::{Instant, Now};
 
 use super::{Branch, Flaw, Reached, Run, distance, hold, is_local};
@@ -83,19 +83,23 @@ fn sizes(bucket: &Bucket) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// The network that an address belongs to, as its first bits.
-fn network(run: &Run, ip: Option<IpAddr>) -> Option<(bool, u128)> {
-    let ip = ip.filter(|ip| !is_local(*ip))?;
-    Some(match ip {
+/// The network that a table takes an address for, as its first bits.
+pub(super) fn network(config: &TableConfig, ip: IpAddr) -> (bool, u128) {
+    match ip {
         IpAddr::V4(ip) => {
-            let bits = u32::from(run.terms.table.ipv4_bits);
+            let bits = u32::from(config.ipv4_bits);
             (false, u128::from(u32::from(ip).checked_shr(32 - bits).unwrap_or(0)))
         }
         IpAddr::V6(ip) => {
-            let bits = u32::from(run.terms.table.ipv6_bits);
+            let bits = u32::from(config.ipv6_bits);
             (true, u128::from(ip).checked_shr(128 - bits).unwrap_or(0))
         }
-    })
+    }
+}
+
+/// The network that it counts a node for, if any.
+fn counted(run: &Run, ip: Option<IpAddr>) -> Option<(bool, u128)> {
+    ip.filter(|ip| !is_local(*ip)).map(|ip| network(&run.terms.table, ip))
 }
 
 /// T5: how many of one network there are in a bucket, and in all.
@@ -106,7 +110,7 @@ fn crowds(
 ) -> Result<(), Flaw> {
     let (most, most_in_all) = (run.terms.table.subnet_in_bucket, run.terms.table.subnet_in_table);
     let mut here: BTreeMap<_, u16> = BTreeMap::new();
-    for network in contacts(bucket).filter_map(|contact| network(run, contact.ip())) {
+    for network in contacts(bucket).filter_map(|contact| counted(run, contact.ip())) {
         *here.entry(network).or_default() += 1;
         let all = subnets.entry(network).or_default();
         *all += 1;
@@ -121,7 +125,7 @@ fn crowds(
 fn counts(run: &Run, table: &Table, subnets: &BTreeMap<(bool, u128), u16>) -> Result<(), Flaw> {
     let counted: BTreeMap<_, _> = table
         .subnets()
-        .filter_map(|(subnet, count)| Some((network(run, Some(subnet.network()))?, count)))
+        .filter_map(|(subnet, count)| Some((counted(run, Some(subnet.network()))?, count)))
         .collect();
     hold!(counted == *subnets, "T5", "networks are counted {counted:?} and are {subnets:?}");
     let entries = || table.buckets().iter().flat_map(Bucket::entries);
@@ -154,7 +158,7 @@ fn counts(run: &Run, table: &Table, subnets: &BTreeMap<(bool, u128), u16>) -> Re
 fn lives(run: &Run, table: &Table, now: Now) -> Result<(), Flaw> {
     let entries = || table.buckets().iter().flat_map(Bucket::entries);
     let count = u32::try_from(entries().count()).unwrap_or(u32::MAX);
-    let bound = SLOWEST * (count + u32::try_from(ENTRIES).unwrap_or(0)) + run.resources.stood_still;
+    let bound = SLOWEST * (count + u32::try_from(ENTRIES).unwrap_or(0));
     for entry in entries().filter(|entry| entry.is_live()) {
         let contact = entry.contact();
         let Some(at) = contact.udp_endpoint() else {
@@ -167,7 +171,7 @@ fn lives(run: &Run, table: &Table, now: Now) -> Result<(), Flaw> {
         };
         let ago = now.mono.saturating_since(*answered);
         hold!(
-            ago <= bound,
+            ago <= bound + run.resources.stood_still(*answered, now.mono),
             "T7",
             "{} is live and has answered {} s ago",
             contact.id().short(),

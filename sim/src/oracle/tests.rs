@@ -4,16 +4,18 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use devp2p_core::crypto::SecretKey;
+use devp2p_core::discv4;
 use devp2p_core::driver::Event;
 use devp2p_core::entropy::{Rng, Seed};
 use devp2p_core::identity::Contact;
 use devp2p_core::kademlia::{Liveness, Table, TableConfig};
-use devp2p_core::node::{Limits, Node};
-use devp2p_core::p2p::{DisconnectReason, Hello, LocalCapabilities, LocalCapability};
-use devp2p_core::session::{Command, Lost};
-use devp2p_core::time::UnixTime;
+use devp2p_core::node::{Limits, Node, Report};
+use devp2p_core::p2p::{DisconnectReason, Hello, LocalCapabilities, LocalCapability, Message};
+use devp2p_core::session::{self, Command, Lost, SessionError};
+use devp2p_core::time::{Deadline, UnixTime};
 
 use super::*;
+use crate::network::tcp::{PipeId, Side};
 
 fn rng() -> Rng {
     Seed::from_number(1).secrets()

@@ -47,7 +47,9 @@ pub enum Kind {
         /// Whether they come back with another key.
         renews_key: bool,
     },
-    /// Nodes do nothing, and then all at once. Their clocks run on.
+    /// Processes do nothing, and then all at once. Their clocks run on, and so do their
+    /// systems: connections are made, bytes and datagrams wait, as many as there is room
+    /// for. A crash ends it.
     Pause,
     /// Nodes take so long for each event.
     Slow(Duration),
@@ -67,7 +69,8 @@ pub enum Kind {
     FullStore,
     /// Unix clocks are so many microseconds ahead, or behind.
     ClockStep(i64),
-    /// Monotonic clocks run so many millionths too fast, or too slow. It stays.
+    /// Monotonic clocks run so many millionths too fast, or too slow. What they are
+    /// ahead by then, or behind, they stay.
     ClockDrift(i32),
     /// Monotonic clocks show multiples of this alone.
     ClockGrain(Duration),

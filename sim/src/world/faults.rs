@@ -4,8 +4,8 @@ use devp2p_core::time::Instant;
 
 use super::World;
 use crate::event::Event;
-use crate::host::Temper;
 use crate::host::disk::Mood;
+use crate::host::{Heard, Temper};
 use crate::network::Partition;
 use crate::network::quality::Quality;
 use crate::scenario::{Fault, Kind};
@@ -40,6 +40,11 @@ impl World {
                         self.with(place, |host, around| host.crash(around, *silently));
                         continue;
                     }
+                    // Another crash may hold it still.
+                    let holds = |other: &Fault| matches!(other.kind, Kind::Crash { .. });
+                    if self.faults_on(place).any(holds) {
+                        continue;
+                    }
                     // Nor does a crash start what has not been started yet.
                     let starts = self.scenario.nodes.get(&self.hosts[place].name);
                     let starts = starts.map_or(Instant::ZERO, |plan| Instant::ZERO + plan.starts);
@@ -62,7 +67,7 @@ impl World {
                 let until = Instant::ZERO + fault.ends();
                 if begins {
                     for place in places {
-                        self.hosts[place].pause(&mut self.queue, until);
+                        self.with(place, |host, around| host.pause(around, until));
                     }
                 }
             }
@@ -76,13 +81,6 @@ impl World {
                     }
                 }
             }
-            Kind::ClockDrift(millionths) => {
-                for place in places {
-                    let drift = if begins { *millionths } else { 0 };
-                    self.hosts[place].clock.set_drift(self.now, drift);
-                    self.with(place, crate::host::Host::stir);
-                }
-            }
             Kind::Link(_)
             | Kind::Slow(_)
             | Kind::LateMessages(_)
@@ -93,26 +91,32 @@ impl World {
             | Kind::FailingStore
             | Kind::FullStore
             | Kind::ClockStep(_)
+            | Kind::ClockDrift(_)
             | Kind::ClockGrain(_) => {
                 places.into_iter().for_each(|place| self.recompute(place));
             }
         }
     }
 
-    /// What befalls a machine now follows from all faults that are on.
-    fn recompute(&mut self, place: usize) {
-        let name = self.hosts[place].name;
-        let now = self.now;
-        let is_on = |fault: &&Fault| {
+    /// The faults that befall a machine now.
+    fn faults_on(&self, place: usize) -> impl Iterator<Item = &Fault> {
+        let (name, now) = (self.hosts[place].name, self.now);
+        self.scenario.faults.iter().filter(move |fault| {
             fault.whom.includes(name)
                 && Instant::ZERO + fault.at <= now
                 && now < Instant::ZERO + fault.ends()
-        };
+        })
+    }
+
+    /// What befalls a machine now follows from all faults that are on.
+    fn recompute(&mut self, place: usize) {
+        let name = self.hosts[place].name;
         let bandwidth = self.scenario.nodes.get(&name).map_or(0, |plan| plan.bandwidth);
+        let now = self.now;
         let mut quality = Quality { bandwidth, ..Quality::PERFECT };
         let (mut temper, mut mood) = (Temper::GOOD, Mood::WELL);
-        let (mut ahead, mut grain) = (0_i64, core::time::Duration::ZERO);
-        for fault in self.scenario.faults.iter().filter(is_on) {
+        let (mut ahead, mut drift, mut grain) = (0_i64, 0_i32, core::time::Duration::ZERO);
+        for fault in self.faults_on(place) {
             match &fault.kind {
                 Kind::Link(link) => quality = quality.and(link),
                 Kind::Slow(cost) => temper.cost = *cost,
@@ -124,13 +128,13 @@ impl World {
                 Kind::FailingStore => mood = Mood::Fails,
                 Kind::FullStore => mood = Mood::Full,
                 Kind::ClockStep(micros) => ahead = ahead.saturating_add(*micros),
+                Kind::ClockDrift(millionths) => drift = drift.saturating_add(*millionths),
                 Kind::ClockGrain(coarse) => grain = *coarse,
                 Kind::Partition
                 | Kind::OneWay
                 | Kind::Crash { .. }
                 | Kind::Pause
-                | Kind::Rebinding
-                | Kind::ClockDrift(_) => {}
+                | Kind::Rebinding => {}
             }
         }
         self.network.links[place].quality = quality;
@@ -138,7 +142,8 @@ impl World {
         host.temper = temper;
         host.disk.mood = mood;
         host.clock.set_ahead(ahead);
+        host.clock.set_drift(now, drift);
         host.clock.set_grain(grain);
-        self.with(place, crate::host::Host::stir);
+        self.with(place, |host, around| host.take(around, Heard::Stir));
     }
 }

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use crate::adversary::{Actor, Target};
 use crate::event::Event;
-use crate::host::{Around, Host, Hostable};
+use crate::host::{Around, Heard, Host, Hostable};
 use crate::network::Network;
 use crate::network::tcp::{PipeId, Side};
 use crate::oracle::{self, Found, Oracle, Reached};
 use crate::queue::Queue;
-use crate::scenario::Scenario;
+use crate::scenario::{Fault, Scenario};
 use crate::watch::{Digest, Line, Watch};
 
 mod faults;
@@ -151,7 +151,8 @@ impl World {
     /// Whether nothing was wrong for so long.
     pub(crate) fn is_calm_for(&self, time: Duration) -> bool {
         let now = self.now();
-        self.scenario.faults.iter().all(|fault| fault.at > now || fault.ends() + time <= now)
+        let calm_from = |fault: &Fault| fault.ends().saturating_add(time);
+        self.scenario.faults.iter().all(|fault| fault.at > now || calm_from(fault) <= now)
     }
 
     fn dispatch(&mut self, event: Event) {
@@ -193,9 +194,8 @@ impl World {
                     && let Some(connection) = socket.connection
                     && self.hosts[socket.machine].run == socket.run
                 {
-                    self.with(socket.machine, |host, around| {
-                        host.on_connected(around, connection, accepted);
-                    });
+                    let heard = Heard::Connected(connection, accepted);
+                    self.with(socket.machine, |host, around| host.take(around, heard));
                 }
             }
             Event::Segment { pipe, to } => {
@@ -213,7 +213,8 @@ impl World {
                 if let Some(socket) = socket
                     && let Some(connection) = socket.connection
                 {
-                    self.with(socket.machine, |host, around| host.on_pipe(around, connection));
+                    let heard = Heard::Pipe(connection);
+                    self.with(socket.machine, |host, around| host.take(around, heard));
                 }
             }
             Event::Window { pipe, to } => {
@@ -224,7 +225,8 @@ impl World {
                     && let Some(connection) = socket.connection
                     && self.hosts[socket.machine].run == socket.run
                 {
-                    self.with(socket.machine, |host, around| host.on_pipe(around, connection));
+                    let heard = Heard::Pipe(connection);
+                    self.with(socket.machine, |host, around| host.take(around, heard));
                 }
             }
             Event::Strike { adversary } => self.strike(adversary),
@@ -245,10 +247,31 @@ impl World {
             }
             return;
         }
-        if matches!(event, Event::Datagram { .. }) && self.hosts[machine].running.is_some() {
-            self.network.counts.delivered += 1;
-        }
-        self.with(machine, |host, around| host.take(around, event));
+        let this_run = self.hosts[machine].run;
+        let heard = match event {
+            Event::Wake { run, .. } if run == this_run => Heard::Wake,
+            Event::WakeConnection { run, connection, .. } if run == this_run => {
+                Heard::WakeConnection(connection)
+            }
+            Event::Stored { run, .. } if run == this_run => Heard::Stored,
+            Event::Datagram { from, bytes, .. } => {
+                self.network.counts.delivered += u64::from(self.hosts[machine].running.is_some());
+                Heard::Datagram(from, bytes)
+            }
+            Event::Icmp { .. } => Heard::Icmp,
+            Event::Wake { .. }
+            | Event::WakeConnection { .. }
+            | Event::Stored { .. }
+            | Event::Start { .. }
+            | Event::Resume { .. }
+            | Event::Syn { .. }
+            | Event::Connected { .. }
+            | Event::Segment { .. }
+            | Event::Window { .. }
+            | Event::Strike { .. }
+            | Event::Fault { .. } => return,
+        };
+        self.with(machine, |host, around| host.take(around, heard));
     }
 
     /// The adversary at a position of the network.
@@ -405,7 +428,7 @@ impl World {
         // Far from those of applications.
         self.commands += 1;
         let id = RequestId(u64::MAX - self.commands);
-        self.with(place, |host, around| host.command(around, id, command));
+        self.with(place, |host, around| host.take(around, Heard::Command(id, command)));
         Some(id)
     }
 

@@ -20,7 +20,7 @@ use super::{Applications, Identity, World};
 use crate::adversary::{Actor, Adversary, Attack};
 use crate::event::Event;
 use crate::host::disk::Durable;
-use crate::host::{Host, Hostable, OnTop};
+use crate::host::{Heard, Host, Hostable, OnTop};
 use crate::network::region::Region;
 use crate::network::{Link, Network, PORT};
 use crate::oracle::Oracle;
@@ -58,8 +58,7 @@ impl World {
         for (name, plan) in plans {
             world.set_up(name, &plan, &mut providers);
         }
-        let adversaries: Vec<_> = world.scenario.adversaries.clone().into_iter().collect();
-        for (name, plan) in adversaries {
+        for (name, plan) in world.scenario.adversaries.clone() {
             world.set_up_adversary(name, plan);
         }
         for (number, fault) in world.scenario.faults.iter().enumerate() {
@@ -131,7 +130,9 @@ impl World {
         self.network.attach(link);
         self.hosts.push(Host::new(place, name, seed.clone(), self.scenario.checked));
         self.places.insert(name, place);
-        self.identities.push(identity(self.scenario.keys, &seed, 0));
+        let identity = identity(self.scenario.keys, &seed, 0);
+        self.watch.oracle.knows(&identity.public_key);
+        self.identities.push(identity);
         self.queue.push(Instant::ZERO + plan.starts, Event::Start { machine: place });
     }
 
@@ -189,7 +190,7 @@ impl World {
         status.external.tcp = Some(PORT);
         status.external.udp = Some(PORT);
         status.method = Some(nat::Method::Pcp);
-        self.with(place, |host, around| host.gateway(around, status));
+        self.with(place, |host, around| host.take(around, Heard::Gateway(status)));
     }
 
     fn config(&self, place: usize, plan: &NodePlan) -> Config {
@@ -263,7 +264,9 @@ impl World {
     pub(super) fn renew_key(&mut self, place: usize) {
         self.renewals += 1;
         let seed = self.seed.derive("node", self.hosts[place].name.into());
-        self.identities[place] = identity(self.scenario.keys, &seed, self.renewals);
+        let identity = identity(self.scenario.keys, &seed, self.renewals);
+        self.watch.oracle.knows(&identity.public_key);
+        self.identities[place] = identity;
     }
 
     /// From now on a machine has another address of IPv4, or its gateway.

@@ -119,7 +119,7 @@ fn part(world: &mut World, time: Duration) -> Result<(f64, u64), Box<dyn Error>>
 fn bench(nodes: u32, half: Duration) -> Result<(), Box<dyn Error>> {
     let before = resident("VmRSS:")?;
     let mut world = scenario(nodes).build()?;
-    world.host([LocalCapability::new("echo", 1, 2)], |_, _| Echo::default());
+    world.host([LocalCapability::new("echo", 1, 2)], |_, _| Echo::default())?;
     let (start, _) = part(&mut world, half)?;
     let echoes = |world: &World| -> u64 {
         let of = |name| world.application::<Echo>(name).map_or(0, |echo| echo.answered);

@@ -12,7 +12,7 @@ use devp2p_sim::core::identity::NodeId;
 use devp2p_sim::core::node::{ConnectionId, PeerInfo};
 use devp2p_sim::core::p2p::LocalCapability;
 use devp2p_sim::core::time::Now;
-use devp2p_sim::{DrawOptions, Scenario, Trial, World, play, shrink};
+use devp2p_sim::{DrawOptions, Scenario, ScenarioError, Trial, World, play, shrink};
 
 /// Tells everybody everything, and nobody the same twice.
 #[derive(Default)]
@@ -65,11 +65,11 @@ impl Application for Gossip {
 struct Spread(Duration);
 
 impl Trial for Spread {
-    fn prepare(&self, world: &mut World) {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         world.host([LocalCapability::new("gossip", 1, 1)], |name, _| Gossip {
             heard: BTreeSet::from([name]),
             ..Gossip::default()
-        });
+        })
     }
 
     fn check(&self, world: &World) -> Result<(), String> {

@@ -8,7 +8,10 @@ use devp2p_core::entropy::Rng;
 /// A probability, in millionths.
 pub type Millionths = u32;
 
-const MILLION: u32 = 1_000_000;
+/// What is sure to happen.
+pub(crate) const EVERY_ONE: Millionths = 1_000_000;
+
+const MILLION: u32 = EVERY_ONE;
 
 /// Whether what is so probable happens. Draws nothing where that is certain, so
 /// that a fault which is off changes nothing.

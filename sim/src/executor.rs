@@ -65,14 +65,14 @@ impl Executor {
         lock(&self.shared).spawned.push(task);
     }
 
-    /// Runs what is ready until nothing is. Whether anything was.
-    pub(crate) fn run(&mut self, now: Now) -> bool {
+    /// Runs what is ready until nothing is, or so many turns are done. How many were.
+    pub(crate) fn run(&mut self, now: Now, most: usize) -> usize {
         lock(&self.shared).now = now;
-        let mut ran = false;
+        let mut turns = 0;
         loop {
             self.adopt();
-            let Some(id) = self.draw() else { return ran };
-            ran = true;
+            let Some(id) = (turns < most).then(|| self.draw()).flatten() else { return turns };
+            turns += 1;
             let Some((task, waker)) = self.tasks.get_mut(&id) else { continue };
             let polled = task.as_mut().poll(&mut Context::from_waker(waker));
             if polled.is_ready() {
@@ -233,7 +233,7 @@ mod tests {
             let said = Arc::clone(&said);
             executor.spawn(Box::pin(async move { said.lock().unwrap().push(number) }));
         }
-        assert!(executor.run(at(0)) && !executor.run(at(0)));
+        assert_eq!((executor.run(at(0), 100), executor.run(at(0), 100)), (10, 0));
         let mut said = said.lock().unwrap();
         core::mem::take(&mut *said)
     }
@@ -261,12 +261,12 @@ mod tests {
             theirs.sleep(Duration::from_millis(20)).await;
             *end.lock().unwrap() = Some(theirs.now().mono);
         }));
-        executor.run(at(0));
+        executor.run(at(0), 100);
         assert_eq!(executor.deadline(), Some(Instant::from_millis(20)));
         executor.on_time(at(19));
-        assert!(!executor.run(at(19)));
+        assert_eq!(executor.run(at(19), 100), 0);
         executor.on_time(at(20));
-        executor.run(at(20));
+        executor.run(at(20), 100);
         assert_eq!(*ended.lock().unwrap(), Some(Instant::from_millis(20)));
         assert_eq!((executor.deadline(), executor.tasks.len()), (None, 0));
     }
@@ -284,10 +284,20 @@ mod tests {
                 });
             }
         }));
-        executor.run(at(0));
+        executor.run(at(0), 100);
         let mut seeds = seeds.lock().unwrap().clone();
         seeds.dedup();
         assert_eq!(seeds.len(), 3);
+    }
+
+    #[test]
+    fn who_always_wants_another_turn_gets_as_many_as_there_are() {
+        let (mut executor, _) = executor(5);
+        executor.spawn(Box::pin(core::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })));
+        assert_eq!(executor.run(at(0), 1000), 1000);
     }
 
     #[test]

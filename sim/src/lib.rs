@@ -41,7 +41,7 @@ pub use network::region::Region;
 pub use oracle::{Branch, Reached, SETTLED};
 pub use scenario::{
     Defence, DrawOptions, Families, Fault, Keys, Kind, Mistake, NODES_MAX, NodePlan, Scenario,
-    ScenarioError, Whom,
+    ScenarioError, TIME_MAX, Whom,
 };
 pub use shrink::shrink;
 pub use swarm::{Played, Summary, Swarm, Talk, Trial, play, play_twice, play_watched};

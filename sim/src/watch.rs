@@ -145,6 +145,8 @@ pub(crate) struct Watch {
     pub(crate) events: u64,
     /// Those that look for what is wrong.
     pub(crate) oracle: Oracle,
+    /// Somebody does not come to rest, whether oracles look or not.
+    restless: Option<Found>,
     /// What another run is held to, or this one.
     pub(crate) marks: Option<Arc<Mutex<Marks>>>,
 }
@@ -152,7 +154,16 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(lines: bool, oracle: Oracle) -> Self {
         let digest = Sha256::new();
-        Self { digest, last: VecDeque::new(), all: None, lines, events: 0, oracle, marks: None }
+        Self {
+            digest,
+            last: VecDeque::new(),
+            all: None,
+            lines,
+            events: 0,
+            oracle,
+            restless: None,
+            marks: None,
+        }
     }
 
     /// From now on everything is kept.
@@ -190,8 +201,23 @@ impl Watch {
         }
     }
 
+    /// What a node has on top does not come to rest.
+    pub(crate) fn restless(&mut self, machine: u32, what: &str) {
+        let what = format!("{what} does not come to rest");
+        self.restless.get_or_insert(Found { invariant: "R1", node: Some(machine), what });
+    }
+
+    pub(crate) const fn is_restless(&self) -> bool {
+        self.restless.is_some()
+    }
+
+    /// What was found, if anything was.
+    pub(crate) fn found(&mut self) -> Option<Found> {
+        self.restless.clone().or_else(|| self.oracle.found()).or_else(|| self.parted())
+    }
+
     /// Where this run has parted from the one that it is held to, if it has.
-    pub(crate) fn parted(&self) -> Option<Found> {
+    fn parted(&self) -> Option<Found> {
         let marks = self.marks.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         let (found, expected) = marks.parted()?;
         let expected = expected.map_or_else(|| "nothing more".to_owned(), ToString::to_string);

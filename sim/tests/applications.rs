@@ -13,7 +13,7 @@ use devp2p_sim::core::node::ConnectionId;
 use devp2p_sim::core::p2p::{LocalCapability, Shared};
 use devp2p_sim::core::time::{Deadline, Instant, Now};
 use devp2p_sim::handle::{Channel, Event, Node};
-use devp2p_sim::{Scenario, Trial, World, play, play_twice};
+use devp2p_sim::{Scenario, ScenarioError, Trial, World, play, play_twice};
 use std::sync::Arc;
 
 fn secs(secs: u64) -> Duration {
@@ -76,10 +76,11 @@ impl Application for Gossip {
 
 fn gossiping(seed: u64) -> World {
     let mut world = Scenario::new(seed).nodes(12).build().unwrap();
-    world.host(offer(), |name, _| {
+    let hosted = world.host(offer(), |name, _| {
         let heard = if name == 0 { vec![42] } else { Vec::new() };
         Gossip { heard, ..Gossip::default() }
     });
+    hosted.unwrap();
     world
 }
 
@@ -131,7 +132,7 @@ impl Application for Ringing {
 #[test]
 fn an_application_is_woken_when_it_asked_for_it() {
     let mut world = Scenario::new(3).nodes(2).build().unwrap();
-    world.host(offer(), |_, _| Ringing { next: Instant::from_secs(1), rang: 0 });
+    world.host(offer(), |_, _| Ringing { next: Instant::from_secs(1), rang: 0 }).unwrap();
     world.run_for(secs(100)).unwrap();
     assert_eq!(world.application::<Ringing>(1).unwrap().rang, 100);
 }
@@ -170,7 +171,9 @@ fn async_code_runs_unchanged_and_repeats_itself() {
         let heard: Arc<[_; 8]> = Arc::new([(); 8].map(|()| Arc::new(AtomicU64::new(0))));
         let mut world = Scenario::new(seed).nodes(8).build().unwrap();
         let theirs = Arc::clone(&heard);
-        world.run(offer(), move |name, node| spread(node, Arc::clone(&theirs[name as usize])));
+        world
+            .run(offer(), move |name, node| spread(node, Arc::clone(&theirs[name as usize])))
+            .unwrap();
         world.run_for(secs(60)).unwrap();
         (
             world.digest(),
@@ -188,7 +191,7 @@ fn async_code_may_stop_its_node_and_hears_that_it_has() {
     let stopped = Arc::new(AtomicU64::new(0));
     let theirs = Arc::clone(&stopped);
     let mut world = Scenario::new(7).nodes(3).build().unwrap();
-    world.run(offer(), move |name, node| {
+    let hosted = world.run(offer(), move |name, node| {
         let stopped = Arc::clone(&theirs);
         async move {
             while node.next_event().await.is_some() {
@@ -198,6 +201,7 @@ fn async_code_may_stop_its_node_and_hears_that_it_has() {
             }
         }
     });
+    hosted.unwrap();
     world.run_for(secs(60)).unwrap();
     assert_eq!(stopped.load(Ordering::Relaxed), 1);
     assert!(world.node(2).is_none() && world.node(1).is_some());
@@ -206,9 +210,9 @@ fn async_code_may_stop_its_node_and_hears_that_it_has() {
 /// Puts an application into each world.
 struct With<F>(F);
 
-impl<F: Fn(&mut World) + Sync> Trial for With<F> {
-    fn prepare(&self, world: &mut World) {
-        self.0(world);
+impl<F: Fn(&mut World) -> Result<(), ScenarioError> + Sync> Trial for With<F> {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
+        self.0(world)
     }
 }
 
@@ -248,7 +252,7 @@ fn chance_that_is_not_the_seeds_is_found_by_playing_twice() {
                 let _ = channel.send(0, leak).await;
                 node.runtime().spawn(async move { while channel.receive().await.is_some() {} });
             }
-        });
+        })
     });
     let scenario = short(11, 2);
     let violation = play_twice(&scenario, &leaking).unwrap().violation.unwrap();

@@ -16,6 +16,7 @@ use devp2p_sim::{
 
 use crate::args::Sim;
 use crate::failure::Failure;
+use crate::output;
 use progress::Progress;
 use stop::Stop;
 use tell::Teller;
@@ -82,23 +83,25 @@ fn one(arguments: &Sim, seed: u64, teller: &Teller<'_>, stop: &Stop) -> Result<S
     let played = played.map_err(|error| wrong(&error))?;
     told?;
     teller.played(&played)?;
-    if arguments.shrink
-        && let Some(violation) = &played.violation
-    {
-        smaller::print(&scenario, violation, stop)?;
+    match &played.violation {
+        Some(violation) if arguments.shrink => smaller::print(&scenario, violation, stop)?,
+        None if arguments.shrink => output::say(format_args!("seed {seed} breaks nothing")),
+        Some(_) | None => {}
     }
-    Ok(Summary::of(&played))
+    // What was broken off is not done.
+    let is_done = played.violation.is_some() || !stop.is_set();
+    Ok(if is_done { Summary::of(&played) } else { Summary::default() })
 }
 
 /// A world of which everything is kept to be told.
 struct Traced(bool);
 
 impl Trial for Traced {
-    fn prepare(&self, world: &mut World) {
-        Talk.prepare(world);
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         if self.0 {
             world.trace();
         }
+        Talk.prepare(world)
     }
 }
 

@@ -152,8 +152,14 @@ impl Config {
         }
     }
 
+    /// Whether a node takes it: [`Node::new`](super::Node::new) fails with the same,
+    /// unless what our record is to say takes more room than a record has.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.local().map(drop)
+    }
+
     /// What our sessions say of us, if the configuration is sound.
-    pub(super) fn check(&self) -> Result<Local, ConfigError> {
+    pub(super) fn local(&self) -> Result<Local, ConfigError> {
         self.limits.check()?;
         let within = |field, count, most| {
             if count > most { Err(ConfigError::too_many(field, most)) } else { Ok(()) }

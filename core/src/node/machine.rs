@@ -122,7 +122,7 @@ impl Node {
     /// A node that begins with the first drain. All that it draws grows from
     /// `seed`, the seeds of its sessions included.
     pub fn new(config: Config, seed: &Seed, now: Now) -> Result<Self, ConfigError> {
-        let local = Arc::new(config.check()?);
+        let local = Arc::new(config.local()?);
         let own = NodeId::from(local.public());
         let walks = config.candidates.is_empty() && config.discovery;
         let sources = if walks { 1 } else { config.candidates.len() };

@@ -194,7 +194,8 @@ pub(crate) fn world(scenario: Scenario, talks: bool) -> World {
     if !talks {
         return world;
     }
-    world.host(offers, Box::new(|_, seed| Box::new(Chat::new(&seed))));
+    let hosted = world.host(offers, Box::new(|_, seed| Box::new(Chat::new(&seed))));
+    hosted.unwrap_or_else(|error| panic!("{error}"));
     world
 }
 

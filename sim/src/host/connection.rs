@@ -17,7 +17,7 @@ use devp2p_core::time::{Instant, Now};
 use devp2p_handle::adapter::ConnectionEnd;
 
 use super::running::Todo;
-use super::{Around, Host, fingerprint};
+use super::{Around, Host, RESTLESS, fingerprint};
 use crate::network::tcp::{PipeId, Side};
 use crate::watched::Watched;
 
@@ -205,7 +205,11 @@ impl Host {
         let now = self.clock.at(around.now);
         let Some(running) = &mut self.running else { return };
         let Some(application) = &mut running.application else { return };
-        let outputs: Vec<_> = core::iter::from_fn(|| application.poll_output()).collect();
+        let outputs = core::iter::from_fn(|| application.poll_output());
+        let outputs: Vec<_> = outputs.take(RESTLESS).collect();
+        if outputs.len() == RESTLESS {
+            return around.watch.restless(self.name, "the application");
+        }
         for output in outputs {
             self.perform(around, now, output);
         }

@@ -12,7 +12,7 @@ use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, NodeRequest, Task};
 use devp2p_handle::{DiscoverySnapshot, Node};
 
 use super::running::{Running, SESSIONS, Todo};
-use super::{Around, Host};
+use super::{Around, Host, RESTLESS};
 use crate::executor::Executor;
 use crate::network::PORT;
 
@@ -55,7 +55,11 @@ impl Host {
         let now = self.clock.at(around.now);
         let Some(running) = &mut self.running else { return false };
         let Some(handles) = &mut running.handles else { return false };
-        let mut moved = handles.executor.run(now);
+        let turns = handles.executor.run(now, RESTLESS);
+        if turns == RESTLESS {
+            around.watch.restless(self.name, "a task");
+        }
+        let mut moved = turns > 0;
         if let Some(request) = handles.end.try_next() {
             let oracle = &mut around.watch.oracle;
             match &request {
@@ -96,7 +100,7 @@ impl Host {
         if let Some(Some(stopped)) = stop {
             let _ = stopped.try_send(());
         }
-        executor.run(now);
+        executor.run(now, RESTLESS);
     }
 }
 

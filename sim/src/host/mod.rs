@@ -51,6 +51,10 @@ const BACKLOG: usize = 128;
 /// as in a full socket buffer.
 const SOCKET_BUFFER: usize = 256;
 
+/// What an application may do at one point of time: turns of its tasks, outputs, steps.
+/// Whoever does more never comes to rest.
+const RESTLESS: usize = 100_000;
+
 /// Tells a seed from others without giving it away.
 fn fingerprint(seed: &Seed) -> [u8; 16] {
     seed.derive("fingerprint", 0).jitter().bytes()

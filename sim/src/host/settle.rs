@@ -12,7 +12,7 @@ use devp2p_core::session::Session;
 
 use super::connection::Connection;
 use super::running::{LANES, SESSIONS, Todo, lane_of};
-use super::{Around, Host, fingerprint};
+use super::{Around, Host, RESTLESS, fingerprint};
 use crate::event::Event;
 use crate::network::tcp::Side;
 use crate::watch::{Happened, kind_of};
@@ -21,7 +21,13 @@ use crate::watched::Watched;
 impl Host {
     /// Does all that is to be done at this point of time.
     pub(crate) fn settle(&mut self, around: &mut Around<'_>) {
-        loop {
+        for step in 0.. {
+            if step == RESTLESS {
+                around.watch.restless(self.name, "the application");
+            }
+            if around.watch.is_restless() {
+                break;
+            }
             self.execute(around);
             self.accept(around);
             let now = self.clock.at(around.now);

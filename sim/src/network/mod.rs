@@ -29,7 +29,8 @@ pub(crate) const PORT: u16 = 30303;
 /// Deviations of the ordinary way: their mean, as part of its length.
 const ORDINARY_JITTER: u32 = 50;
 
-/// Datagrams that wait this long for their turn on a narrow link are lost.
+/// Datagrams that would wait longer than this for their turn on a narrow link are
+/// lost, and take nothing of it.
 const LINK_QUEUE: Duration = Duration::from_millis(500);
 
 /// Datagrams that a burst of losses takes.
@@ -142,7 +143,7 @@ impl Network {
     pub(crate) fn attach(&mut self, link: Link) -> usize {
         let machine = self.links.len();
         self.links.push(link);
-        self.settle(machine);
+        self.enter(machine);
         machine
     }
 
@@ -157,6 +158,10 @@ impl Network {
     /// The addresses of a machine are its own from now on.
     pub(crate) fn settle(&mut self, machine: usize) {
         self.owners.retain(|_, owner| *owner != Owner::Machine(machine));
+        self.enter(machine);
+    }
+
+    fn enter(&mut self, machine: usize) {
         let Some(link) = self.links.get(machine) else { return };
         let ip4 = link.ip4.map(IpAddr::V4);
         for ip in ip4.into_iter().chain(link.ip6.map(IpAddr::V6)) {
@@ -213,7 +218,12 @@ impl Network {
         &mut self.links[machine].rng
     }
 
-    /// When so many bytes have left a machine, if they leave now.
+    /// When it is the turn of what a machine sends now.
+    fn turn(&self, now: Instant, from: usize) -> Instant {
+        self.links[from].free_at.max(now)
+    }
+
+    /// Takes its turn for so many bytes. When they have left.
     pub(crate) fn departure(&mut self, now: Instant, from: usize, bytes: usize) -> Instant {
         let link = &mut self.links[from];
         let bandwidth = link.quality.bandwidth;
@@ -386,10 +396,13 @@ impl Network {
         (seen, at): (SocketAddr, SocketAddr),
         bytes: &[u8],
     ) {
+        if self.turn(now, from) > now + LINK_QUEUE {
+            return self.lose();
+        }
         let path = self.path(from, machine);
         let departure = self.departure(now, from, bytes.len());
         let latency = self.latency(now, from, machine, &path);
-        if self.is_lost(from, machine, &path, bytes.len()) || departure > now + LINK_QUEUE {
+        if self.is_lost(from, machine, &path, bytes.len()) {
             return self.lose();
         }
         self.counts.sent += 1;
@@ -440,4 +453,31 @@ fn damaged(rng: &mut Rng, path: &Quality, bytes: &[u8]) -> Bytes {
         bytes.truncate(left);
     }
     bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use devp2p_core::entropy::Seed;
+
+    use super::*;
+
+    #[test]
+    fn a_narrow_link_is_full_when_it_is_given_too_much() {
+        let (mut network, mut queue) = (Network::default(), Queue::new());
+        let ips = [1, 2].map(|last| Ipv4Addr::new(20, 0, 0, last));
+        for ip in ips {
+            let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
+            link.ip4 = Some(ip);
+            link.quality.bandwidth = 10_000;
+            network.attach(link);
+        }
+        // Ten times as much as it can take, for ten seconds.
+        for number in 0..1000 {
+            let now = Instant::from_millis(number * 10);
+            let _ = network.send(&mut queue, now, 0, (ips[1], PORT).into(), &[0; 1000]);
+        }
+        let Counts { sent, lost, .. } = network.counts;
+        assert_eq!(sent, 1000);
+        assert!((100..=107).contains(&(sent - lost)), "{}", sent - lost);
+    }
 }

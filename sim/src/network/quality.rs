@@ -8,8 +8,8 @@ use crate::draw::Millionths;
 /// together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quality {
-    /// Datagrams lost, each for itself. A TCP segment is sent again instead,
-    /// 200 ms later.
+    /// Datagrams lost, each for itself. A TCP segment is sent again instead, after
+    /// 200 ms, 400 ms and so on; where all is lost it never arrives.
     pub loss: Millionths,
     /// Datagrams after which so many in a row are lost.
     pub burst_loss: Millionths,

@@ -19,7 +19,7 @@ use devp2p_core::session::Lost;
 use devp2p_core::time::Instant;
 
 use super::{Network, Route};
-use crate::draw::{chance, index};
+use crate::draw::{EVERY_ONE, chance, index};
 use crate::event::Event;
 use crate::queue::Queue;
 
@@ -30,6 +30,9 @@ const WINDOW: usize = 64 * 1024;
 /// After which a lost segment is sent again. RFC 6298 has a second at first and
 /// systems some 200 ms once the round trip is known.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
+
+/// No segment waits longer for being sent again. RFC 6298 has at least a minute.
+const RETRANSMISSION_MAX: Duration = Duration::from_secs(60);
 
 /// After which a segment that cannot pass at all is sent again.
 const OBSTRUCTED: Duration = Duration::from_secs(1);
@@ -171,6 +174,17 @@ pub(crate) struct Pipes {
     pipes: Vec<Option<Pipe>>,
     free: Vec<usize>,
     made: u64,
+}
+
+/// How it is with a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Presence {
+    /// A process runs there, its so-manieth.
+    Runs(u32),
+    /// Its system alone, which refuses everything.
+    Refuses,
+    /// Nobody.
+    Absent,
 }
 
 /// Which socket of which machine.
@@ -530,8 +544,13 @@ impl Network {
         };
         let mut at =
             self.departure(now, machine, length) + self.latency(now, machine, other, &path);
-        if chance(self.rng(machine), path.loss) {
-            at = at + RETRANSMISSION;
+        let mut wait = RETRANSMISSION;
+        while path.loss < EVERY_ONE && wait < RETRANSMISSION_MAX {
+            if !chance(self.rng(machine), path.loss) {
+                break;
+            }
+            at = at + wait;
+            wait *= 2;
         }
         if path.merge {
             at = Instant::from_micros(at.as_micros().next_multiple_of(MERGED));
@@ -547,23 +566,35 @@ impl Network {
     }
 
     /// What is due arrives. Whether the machine at this end is to look, and which;
-    /// `running` says which run of a machine is on, if any.
+    /// `presence` says how it is with a machine. What comes to one that is not there is
+    /// sent again, as nobody answers.
     pub(crate) fn segment_arrived(
         &mut self,
         queue: &mut Queue<Event>,
         now: Instant,
         id: PipeId,
         to: Side,
-        running: impl Fn(usize) -> Option<u32>,
+        presence: impl Fn(usize) -> Presence,
     ) -> Option<Socket> {
         let pipe = self.tcp.get_mut(id)?;
         pipe.end_mut(to).planned = false;
         let (from, machine) = (pipe.end(to.other()).machine, pipe.end(to).machine);
         let path = self.path(from, machine);
-        let obstructed = path.clogged || path.stall || self.is_cut(from, machine);
+        let there = presence(machine);
+        let obstructed = path.clogged
+            || path.stall
+            || path.loss >= EVERY_ONE
+            || self.is_cut(from, machine)
+            || there == Presence::Absent;
         let pipe = self.tcp.get_mut(id)?;
+        let is_abandoned = there == Presence::Absent && pipe.end(to.other()).held == Held::Closed;
         let end = pipe.end_mut(to);
-        let is_there = running(machine) == Some(end.run) || end.run == u32::MAX;
+        if is_abandoned {
+            end.flight.clear();
+            self.sweep(id);
+            return None;
+        }
+        let is_there = there == Presence::Runs(end.run) || end.run == u32::MAX;
         let mut moved = false;
         let mut answer_reset = false;
         while let Some((at, segment)) = end.flight.front_mut() {
@@ -584,7 +615,7 @@ impl Network {
                 Segment::Data(bytes) => {
                     end.flight_bytes -= bytes.len();
                     if end.held == Held::Closed || !is_there {
-                        answer_reset = running(machine).is_some();
+                        answer_reset = true;
                     } else if end.ended.is_none() {
                         end.inbox_bytes += bytes.len();
                         end.inbox.push_back(bytes);

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use super::{ScenarioError, is_within};
 use crate::host::disk::Durable;
 use crate::network::quality::Quality;
 
@@ -108,7 +109,7 @@ impl Kind {
 pub struct Fault {
     /// When it begins.
     pub at: Duration,
-    /// How long it lasts.
+    /// How long it lasts; [`Duration::MAX`] for ever.
     pub lasts: Duration,
     /// Whom it befalls.
     pub whom: Whom,
@@ -117,6 +118,42 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it is never over.
+    pub fn is_endless(&self) -> bool {
+        self.lasts == Duration::MAX
+    }
+
+    /// Whether its times can be added to others.
+    pub(super) fn check(&self, number: usize) -> Result<(), ScenarioError> {
+        let within = |time, field| is_within(time, || format!("faults[{number}].{field}"));
+        within(self.at, "at")?;
+        if !self.is_endless() {
+            within(self.lasts, "lasts")?;
+        }
+        match &self.kind {
+            Kind::Link(quality) => {
+                within(quality.delay, "kind.delay")?;
+                within(quality.jitter, "kind.jitter")
+            }
+            Kind::Slow(time)
+            | Kind::LateMessages(time)
+            | Kind::LateVerification(time)
+            | Kind::SlowStore(time)
+            | Kind::ClockGrain(time) => within(*time, "kind"),
+            Kind::Partition
+            | Kind::OneWay
+            | Kind::Crash { .. }
+            | Kind::Pause
+            | Kind::ReadsNothing
+            | Kind::AcceptsNothing
+            | Kind::FailingStore
+            | Kind::FullStore
+            | Kind::ClockStep(_)
+            | Kind::ClockDrift(_)
+            | Kind::Rebinding => Ok(()),
+        }
+    }
+
     /// When it is over.
     pub fn ends(&self) -> Duration {
         self.at.saturating_add(self.lasts)

@@ -74,8 +74,16 @@ pub struct Scenario {
     pub oracles: bool,
 }
 
-/// Nodes that a scenario may have.
+/// Nodes that a scenario may have. Each that belongs to no provider has a /24 of its own,
+/// and its name says which.
 pub const NODES_MAX: usize = 60_000;
+
+/// Nodes of one provider: it has a /24.
+const PROVIDER_MAX: usize = 254;
+
+/// The longest of all times in a scenario: ten years. A fault may last for ever besides,
+/// [`Duration::MAX`].
+pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 impl Scenario {
     /// An empty one.
@@ -152,9 +160,10 @@ impl Scenario {
         self
     }
 
-    /// When the last fault is over.
+    /// When the last fault is over, or has begun that lasts for ever.
     pub fn calm_from(&self) -> Duration {
-        self.faults.iter().map(Fault::ends).max().unwrap_or_default()
+        let last = |fault: &Fault| if fault.is_endless() { fault.at } else { fault.ends() };
+        self.faults.iter().map(last).max().unwrap_or_default()
     }
 
     /// When all is over: the last fault is, all nodes have started and all adversaries
@@ -179,8 +188,26 @@ impl Scenario {
         if self.nodes.len() > NODES_MAX {
             return wrong("nodes".to_owned(), Mistake::TooMany(NODES_MAX));
         }
+        let mut providers: BTreeMap<u16, usize> = BTreeMap::new();
         for (name, plan) in &self.nodes {
             let field = |field| format!("nodes[{name}].{field}");
+            match plan.provider {
+                None if *name > u16::MAX.into() => {
+                    return wrong(format!("nodes[{name}]"), Mistake::TooMany(u16::MAX.into()));
+                }
+                None => {}
+                Some(provider) => {
+                    let customers = providers.entry(provider).or_default();
+                    *customers += 1;
+                    if *customers > PROVIDER_MAX {
+                        return wrong(field("provider"), Mistake::TooMany(PROVIDER_MAX));
+                    }
+                }
+            }
+            is_within(plan.starts, || field("starts"))?;
+            if let Some(nat) = plan.nat {
+                is_within(nat.time_out, || field("nat.time_out"))?;
+            }
             for (list, what) in
                 [(&plan.static_nodes, "static_nodes"), (&plan.trusted_nodes, "trusted_nodes")]
             {
@@ -206,7 +233,9 @@ impl Scenario {
                 let field = format!("faults[{number}].whom");
                 return wrong(field, Mistake::NoSuchNode(*unknown));
             }
+            fault.check(number)?;
         }
+        is_within(self.calm, || "calm".to_owned())?;
         self.adversaries.iter().try_for_each(|(name, plan)| self.check_adversary(*name, plan))
     }
 
@@ -216,6 +245,10 @@ impl Scenario {
         if name >= adversary::NAMES {
             let most = usize::try_from(adversary::NAMES).unwrap_or(usize::MAX);
             return wrong("", Mistake::TooMany(most));
+        }
+        is_within(plan.begins, || format!("adversaries[{name}].begins"))?;
+        if plan.lasts != Duration::MAX {
+            is_within(plan.lasts, || format!("adversaries[{name}].lasts"))?;
         }
         if plan.networks == 0 {
             return wrong(".networks", Mistake::Empty);
@@ -237,6 +270,14 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+/// Whether a time is one that can be added to others.
+fn is_within(time: Duration, field: impl FnOnce() -> String) -> Result<(), ScenarioError> {
+    if time <= TIME_MAX {
+        return Ok(());
+    }
+    Err(ScenarioError { field: field(), what: Mistake::TooLong(TIME_MAX) })
 }
 
 /// Which field of a scenario is wrong, and how.
@@ -262,8 +303,14 @@ pub enum Mistake {
     NatWithoutIpv4,
     /// This is no range of addresses.
     NotANetwork(String),
+    /// No longer than this.
+    TooLong(Duration),
     /// The node does not take it.
     Config(devp2p_core::node::ConfigError),
+    /// Nothing like this can be offered.
+    Offer(devp2p_core::error::Misuse),
+    /// The world has begun.
+    TooLate,
 }
 
 impl fmt::Display for ScenarioError {
@@ -275,7 +322,10 @@ impl fmt::Display for ScenarioError {
             Mistake::NoSuchNode(name) => write!(f, "no node is called {name}"),
             Mistake::NatWithoutIpv4 => f.write_str("a node behind a gateway needs IPv4"),
             Mistake::NotANetwork(text) => write!(f, "{text:?} is no network"),
+            Mistake::TooLong(most) => write!(f, "expected at most {} s", most.as_secs()),
             Mistake::Config(error) => error.fmt(f),
+            Mistake::Offer(error) => error.fmt(f),
+            Mistake::TooLate => f.write_str("the world has begun"),
         }
     }
 }
@@ -295,6 +345,19 @@ mod tests {
         assert_eq!(said(scenario), "nodes[5].static_nodes: no node is called 9");
         let scenario = Scenario::new(1).nodes(2).partition(vec![2], Duration::ZERO, Duration::MAX);
         assert_eq!(said(scenario), "faults[0].whom: no node is called 2");
+        let long = TIME_MAX + Duration::from_secs(1);
+        let partition = |at, lasts| Scenario::new(1).nodes(2).partition(vec![1], at, lasts);
+        assert_eq!(partition(Duration::ZERO, Duration::MAX).check(), Ok(()));
+        let most = TIME_MAX.as_secs();
+        let expected = format!("faults[0].lasts: expected at most {most} s");
+        assert_eq!(said(partition(Duration::ZERO, long)), expected);
+        let expected = format!("faults[0].at: expected at most {most} s");
+        assert_eq!(said(partition(Duration::MAX, Duration::ZERO)), expected);
+        let customer = NodePlan { provider: Some(3), ..NodePlan::ORDINARY };
+        let crowd = (0..255).fold(Scenario::new(1), |all, name| all.node(name, customer.clone()));
+        assert_eq!(said(crowd), "nodes[254].provider: expected at most 254");
+        let far = Scenario::new(1).node(65_536, NodePlan::ORDINARY);
+        assert_eq!(said(far), "nodes[65536]: expected at most 65535");
         let plan = NodePlan { max_peers: 10_001, ..NodePlan::ORDINARY };
         let scenario = Scenario::new(1).node(0, plan);
         assert_eq!(said(scenario), "nodes[0].max_peers: expected at most 10000");

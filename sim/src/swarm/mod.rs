@@ -68,6 +68,13 @@ impl Summary {
     }
 }
 
+impl Default for Summary {
+    /// Of no world.
+    fn default() -> Self {
+        Folding::default().finish()
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seeds, violations, digest, .. } = self;

@@ -23,8 +23,9 @@ const BUSY: u64 = 50_000;
 /// `()`: nothing, and nothing.
 pub trait Trial: Sync {
     /// Before a world begins: the place for [`World::host`].
-    fn prepare(&self, world: &mut World) {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         let _ = world;
+        Ok(())
     }
 
     /// What is wrong with it now, if anything is: asked each second of its time.
@@ -75,12 +76,13 @@ pub fn play_watched(
 ) -> Result<Played, ScenarioError> {
     let mut world = scenario.clone().build()?;
     let result = panics::catch(|| {
-        trial.prepare(&mut world);
-        run(&mut world, trial, &mut look)
+        trial.prepare(&mut world)?;
+        Ok(run(&mut world, trial, &mut look))
     });
     let violation = match result {
-        Ok(Ok(())) => None,
-        Ok(Err(violation)) => Some(violation),
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(violation))) => Some(violation),
+        Ok(Err(mistake)) => return Err(mistake),
         Err(said) => Some(wrong(&world, "panic", said)),
     };
     // What led to it.

@@ -14,6 +14,7 @@ use devp2p_core::time::{Deadline, Instant, Now};
 
 use super::Trial;
 use crate::draw::index;
+use crate::scenario::ScenarioError;
 use crate::world::World;
 
 /// In every other world nodes talk: they send each other messages of all sizes and
@@ -23,12 +24,13 @@ use crate::world::World;
 pub struct Talk;
 
 impl Trial for Talk {
-    fn prepare(&self, world: &mut World) {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         let seed = Seed::from_number(world.scenario.seed).derive("talk", 0);
         if seed.jitter().below(2) == 0 {
             let offers = vec![LocalCapability::new("talk", 1, 2)];
-            world.host(offers, Box::new(|_, seed| Box::new(Talker::new(&seed))));
+            world.host(offers, Box::new(|_, seed| Box::new(Talker::new(&seed))))?;
         }
+        Ok(())
     }
 }
 

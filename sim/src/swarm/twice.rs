@@ -19,10 +19,10 @@ pub fn play_twice(scenario: &Scenario, trial: &impl Trial) -> Result<Played, Sce
     let marks = Arc::new(Mutex::new(Marks::Made(Vec::new())));
     let first = play(scenario, &Marked { trial, marks: Arc::clone(&marks) })?;
     let made = core::mem::take(&mut *lock(&marks));
-    let (None, Marks::Made(expected)) = (&first.violation, made) else { return Ok(first) };
+    let Marks::Made(expected) = made else { return Ok(first) };
     *lock(&marks) = Marks::Compared { expected, next: 0, parted: None };
     let mut second = play(scenario, &Marked { trial, marks: Arc::clone(&marks) })?;
-    if second.violation.is_none()
+    if second.violation == first.violation
         && let Some(missing) = lock(&marks).missing()
     {
         let (at, node) = (second.time, Some(missing.machine));
@@ -39,9 +39,9 @@ struct Marked<'a, T> {
 }
 
 impl<T: Trial> Trial for Marked<'_, T> {
-    fn prepare(&self, world: &mut World) {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         world.watch.marks = Some(Arc::clone(&self.marks));
-        self.trial.prepare(world);
+        self.trial.prepare(world)
     }
 
     fn check(&self, world: &World) -> Result<(), String> {

@@ -17,7 +17,7 @@ use crate::adversary::{Actor, Target};
 use crate::event::Event;
 use crate::host::{Around, Heard, Host, Hostable};
 use crate::network::Network;
-use crate::network::tcp::{PipeId, Side};
+use crate::network::tcp::{PipeId, Presence, Side};
 use crate::oracle::{self, Found, Oracle, Reached};
 use crate::queue::Queue;
 use crate::scenario::{Fault, Scenario};
@@ -27,6 +27,10 @@ mod faults;
 mod setting_up;
 
 pub(crate) use setting_up::key;
+
+/// Events of each node at one point of time, on average over all. Who sleeps for no
+/// time again and again has more.
+const AT_ONCE: usize = 100_000;
 
 /// What runs on top of the nodes.
 pub(crate) enum Applications {
@@ -51,6 +55,8 @@ pub struct World {
     offers: Vec<devp2p_core::p2p::LocalCapability>,
     seed: Seed,
     commands: u64,
+    /// Events at this point of time.
+    at_once: usize,
     /// Applications do something besides being there.
     pub(crate) is_busy: bool,
     renewals: u64,
@@ -133,11 +139,19 @@ impl World {
     /// One event. `false` if there is none: nothing will ever happen any more.
     pub fn step(&mut self) -> Result<bool, Violation> {
         let Some((at, event)) = self.queue.pop() else { return Ok(false) };
-        self.now = self.now.max(at);
+        if at > self.now {
+            self.now = at;
+            self.at_once = 0;
+        }
         self.watch.events += 1;
+        self.at_once += 1;
+        if self.at_once > AT_ONCE.saturating_mul(self.hosts.len()) {
+            let what = format!("more than {AT_ONCE} events of each node at one point of time");
+            return Err(self.violation(Found { invariant: "R1", node: None, what }));
+        }
         self.dispatch(event);
         Oracle::look(self);
-        match self.watch.oracle.found().or_else(|| self.watch.parted()) {
+        match self.watch.found() {
             Some(found) => Err(self.violation(found)),
             None => Ok(true),
         }
@@ -201,12 +215,14 @@ impl World {
             Event::Segment { pipe, to } => {
                 let hosts = &self.hosts;
                 // Adversaries run for all time.
-                let running = |machine: usize| match hosts.get(machine) {
-                    Some(host) => host.running.as_ref().map(|_| host.run),
-                    None => Some(0),
+                let presence = |machine: usize| match hosts.get(machine) {
+                    Some(host) if host.running.is_some() => Presence::Runs(host.run),
+                    Some(host) if host.is_off => Presence::Absent,
+                    Some(_) => Presence::Refuses,
+                    None => Presence::Runs(0),
                 };
                 let (queue, now) = (&mut self.queue, self.now);
-                let socket = self.network.segment_arrived(queue, now, pipe, to, running);
+                let socket = self.network.segment_arrived(queue, now, pipe, to, presence);
                 if let Some(number) = socket.and_then(|socket| self.adversary_at(socket.machine)) {
                     return self.act(number, |actor, around| actor.pump(around, pipe));
                 }

@@ -48,6 +48,7 @@ impl World {
             offers: vec![LocalCapability::new("sim", 1, 16)],
             seed,
             commands: 0,
+            at_once: 0,
             is_busy: false,
             renewals: 0,
             scenario,
@@ -57,6 +58,12 @@ impl World {
         let mut providers = BTreeMap::new();
         for (name, plan) in plans {
             world.set_up(name, &plan, &mut providers);
+        }
+        for (place, host) in world.hosts.iter().enumerate() {
+            let Some(plan) = world.scenario.nodes.get(&host.name) else { continue };
+            let field = format!("nodes[{}]", host.name);
+            let wrong = |why| ScenarioError { field, what: Mistake::Config(why) };
+            world.config(place, plan).check().map_err(wrong)?;
         }
         for (name, plan) in world.scenario.adversaries.clone() {
             world.set_up_adversary(name, plan);
@@ -70,33 +77,50 @@ impl World {
     }
 
     /// Every node offers these capabilities and has an application of its own: made
-    /// of its name and a seed, each time that it starts. Say so before the world
-    /// begins.
+    /// of its name and a seed, each time that it starts.
+    ///
+    /// Fails if an offer is none ([`LocalCapabilities::new`] says what makes one), or
+    /// the world has begun.
     pub fn host<A: Application + 'static>(
         &mut self,
         offers: impl IntoIterator<Item = LocalCapability>,
         make: impl Fn(u32, Seed) -> A + 'static,
-    ) {
-        self.is_busy = true;
-        self.offers = offers.into_iter().collect();
+    ) -> Result<(), ScenarioError> {
+        self.offer(offers)?;
         let make = move |name, seed| Box::new(make(name, seed)) as Box<dyn Hostable>;
         self.applications = Some(Applications::Machines(Box::new(make)));
+        Ok(())
     }
 
     /// Every node offers these capabilities and runs this code, which holds the same
     /// handles as under smol and tokio; made of its name and handle, each time that
     /// it starts. It should take time, chance and tasks from
-    /// [`Node::runtime`](devp2p_handle::Node::runtime) alone. Say so before the
-    /// world begins.
+    /// [`Node::runtime`](devp2p_handle::Node::runtime) alone.
+    ///
+    /// Fails as [`World::host`] does.
     pub fn run<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         offers: impl IntoIterator<Item = LocalCapability>,
         code: impl Fn(u32, devp2p_handle::Node) -> F + 'static,
-    ) {
-        self.is_busy = true;
-        self.offers = offers.into_iter().collect();
+    ) -> Result<(), ScenarioError> {
+        self.offer(offers)?;
         let code = move |name, node| Box::pin(code(name, node)) as Task;
         self.applications = Some(Applications::Code(Rc::new(code)));
+        Ok(())
+    }
+
+    fn offer(
+        &mut self,
+        offers: impl IntoIterator<Item = LocalCapability>,
+    ) -> Result<(), ScenarioError> {
+        let wrong = |what| ScenarioError { field: "offers".to_owned(), what };
+        if self.events() > 0 {
+            return Err(wrong(Mistake::TooLate));
+        }
+        let offers = LocalCapabilities::new(offers).map_err(|why| wrong(Mistake::Offer(why)))?;
+        self.offers = offers.iter().cloned().collect();
+        self.is_busy = true;
+        Ok(())
     }
 
     fn set_up(&mut self, name: u32, plan: &NodePlan, providers: &mut BTreeMap<u16, u8>) {
@@ -312,11 +336,5 @@ pub(crate) fn key(keys: Keys, seed: &Seed, number: u64) -> SecretKey {
         Keys::Curve => SecretKey::generate(rng),
         #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
         Keys::InsecureStandIn => SecretKey::insecure_stand_in_generate(rng),
-    }
-}
-
-impl From<devp2p_core::node::ConfigError> for Mistake {
-    fn from(error: devp2p_core::node::ConfigError) -> Self {
-        Self::Config(error)
     }
 }

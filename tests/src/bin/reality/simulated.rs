@@ -33,7 +33,8 @@ pub(crate) fn run(plan: &Plan, repeat: u32, region: Region) -> Vec<Line> {
         Arc::new(move |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line))
     };
     let look_ups = plan.look_ups;
-    world.run([offer()], move |name, node| observe(name, node, look_ups, Arc::clone(&tell)));
+    let code = move |name, node| observe(name, node, look_ups, Arc::clone(&tell));
+    world.run([offer()], code).expect("a sound offer");
     world.run_for(plan.ends).expect("nobody looks for violations");
     drop(world);
     let mut lines: Vec<Line> =

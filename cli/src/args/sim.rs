@@ -4,21 +4,21 @@ use core::num::NonZeroUsize;
 use core::ops::Range;
 use core::time::Duration;
 
-use clap::Args as Arguments;
+use clap::{ArgGroup, Args as Arguments};
 
 use super::duration;
 
 #[derive(Debug, Arguments)]
+#[command(group = ArgGroup::new("which").required(true).args(["seeds", "seed"]))]
 pub(crate) struct Sim {
     /// Simulates a network for each of these seeds: from A to B, without B
-    #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed",
-          required_unless_present = "seed")]
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
     pub(crate) seeds: Option<Range<u64>>,
     /// Simulates the network of this seed alone
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     /// How many at a time [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = jobs, conflicts_with = "seed")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// How long things go wrong in each, as 90s or 10m, in its own time; a calm
     /// minute follows, or 36 [default: 2 to 6 minutes, as the seed has it]
@@ -78,10 +78,11 @@ const JOBS: usize = 1024;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 fn time(text: &str) -> Result<Duration, String> {
-    let time = duration(text).map_err(|error| error.to_string())?;
-    match Duration::try_from(time) {
-        Ok(time) if (Duration::from_secs(1)..=LONGEST).contains(&time) => Ok(time),
-        Ok(_) | Err(_) => Err("expected a second at least and a year at most".to_owned()),
+    match duration(text).ok().and_then(|time| Duration::try_from(time).ok()) {
+        Some(time) if (Duration::from_secs(1)..=LONGEST).contains(&time) => Ok(time),
+        Some(_) | None => {
+            Err("expected a time as 90s or 10m, of a second at least and a year at most".to_owned())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs seeds of the planted bugs' scenarios: `seeds A B [bare|checked] [SECONDS]`.
 //! Prints what the first seed that fails has found, and with `reached` which rare
 //! branches were: each of the catalogue has to be. `all` goes on after a failure,
-//! `last` prints what happened before it, `trace` all that happened, `blind` is
+//! `only=P1` heeds no other invariant, `last` prints what happened before it, `trace` all that happened, `blind` is
 //! without oracles.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "who runs it sees what went wrong")]
 
@@ -22,7 +22,8 @@ fn main() {
     let mut reached = Reached::default();
     let mut failed = 0;
     for seed in first..last {
-        let result = catch_unwind(AssertUnwindSafe(|| one(seed, &has, &mut reached)));
+        let only = arguments.iter().find_map(|argument| argument.strip_prefix("only="));
+        let result = catch_unwind(AssertUnwindSafe(|| one(seed, &has, only, &mut reached)));
         let found = match result {
             Ok(Ok(())) => continue,
             Ok(Err(found)) => found,
@@ -51,7 +52,12 @@ fn main() {
     }
 }
 
-fn one(seed: u64, has: &impl Fn(&str) -> bool, reached: &mut Reached) -> Result<(), String> {
+fn one(
+    seed: u64,
+    has: &impl Fn(&str) -> bool,
+    only: Option<&str>,
+    reached: &mut Reached,
+) -> Result<(), String> {
     let settles = seed % 4 == 3;
     let mut scenario = scenarios::draw(seed);
     scenario.checked = has("checked");
@@ -62,6 +68,7 @@ fn one(seed: u64, has: &impl Fn(&str) -> bool, reached: &mut Reached) -> Result<
     if has("trace") {
         world.trace();
     }
+    only.into_iter().for_each(|invariant| world.heed_only(invariant));
     let mut run = || {
         world.run_for(all)?;
         if settles { world.check_settled() } else { Ok(()) }

@@ -191,7 +191,7 @@ impl Host {
         let seed = self.seed.derive("run", self.run.into());
         let is_ipv6 = around.network.links[self.place].ip6.is_some();
         let now = self.clock.at(around.now);
-        around.watch.oracle.starts(self.place, self.name, &config, now);
+        around.watch.oracle.starts(around.now, self.place, self.name, &config, now);
         let tape = self.records.then(|| Tape::new(config.clone(), seed.clone(), now, is_ipv6));
         let machine = node::Node::new(config, &seed, now)?;
         let local = Arc::clone(machine.local());

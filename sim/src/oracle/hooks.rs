@@ -17,7 +17,15 @@ use crate::network::tcp::{PipeId, Side};
 impl Oracle {
     // What hosts say.
 
-    pub(crate) fn starts(&mut self, place: usize, name: u32, config: &Config, now: Now) {
+    /// A node begins to run; `now` is by its clock.
+    pub(crate) fn starts(
+        &mut self,
+        world: Instant,
+        place: usize,
+        name: u32,
+        config: &Config,
+        now: Now,
+    ) {
         let Some(books) = &mut self.0 else { return };
         let terms = Terms::of(config);
         let Some(machine) = books.machines.get_mut(place) else { return };
@@ -25,7 +33,7 @@ impl Oracle {
             && before != terms.id
         {
             books.keys_renewed = true;
-            books.gone.insert(before, Instant::ZERO);
+            books.gone.insert(before, world);
         }
         machine.run = Some(Run {
             name,

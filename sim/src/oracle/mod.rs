@@ -143,6 +143,8 @@ struct Books {
     lopsided: BTreeMap<(usize, u32, ConnectionId), u32>,
     next_look: Instant,
     found: Option<Found>,
+    /// What else is found is passed over.
+    only: Option<String>,
 }
 
 /// The oracles of a world, or none.
@@ -151,8 +153,15 @@ pub(crate) struct Oracle(Option<Box<Books>>);
 
 impl Books {
     fn fail(&mut self, invariant: &'static str, name: Option<u32>, what: String) {
+        if !self.heeds(invariant) {
+            return;
+        }
         // The first is the cause of the others, as a rule.
         self.found.get_or_insert(Found { invariant, node: name, what });
+    }
+
+    fn heeds(&self, invariant: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == invariant)
     }
 
     fn run(&mut self, place: usize) -> Option<&mut Run> {
@@ -203,6 +212,7 @@ impl Oracle {
                 lopsided: BTreeMap::new(),
                 next_look: Instant::ZERO + LOOK,
                 found: None,
+                only: None,
             })
         }))
     }
@@ -211,6 +221,13 @@ impl Oracle {
     pub(crate) fn expects_forgery(&mut self) {
         if let Some(books) = &mut self.0 {
             books.keys_renewed = true;
+        }
+    }
+
+    /// Only this invariant is heeded.
+    pub(crate) fn heed_only(&mut self, invariant: &str) {
+        if let Some(books) = &mut self.0 {
+            books.only = Some(invariant.to_owned());
         }
     }
 
@@ -248,11 +265,6 @@ impl Oracle {
 impl Books {
     /// What is counted anew every few seconds.
     fn look_at_all(&mut self, world: &World) {
-        for since in self.gone.values_mut() {
-            if *since == Instant::ZERO {
-                *since = world.now;
-            }
-        }
         for (place, host) in world.hosts.iter().enumerate() {
             let Some(running) = &host.running else { continue };
             let (node, now) = (running.node.machine(), host.clock.at(world.now));

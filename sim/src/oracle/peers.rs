@@ -30,7 +30,7 @@ const AGREED: Duration = Duration::from_secs(40);
 
 /// After which nothing that went wrong is the reason any more: a connection that is
 /// dead on one side is found out within 30 s.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(35);
 
 /// Looks in a row in which both ends differ: what one says is on its way.
 const LOPSIDED: u32 = 3;

@@ -29,7 +29,7 @@ fn config(rng: &mut Rng) -> Config {
 
 fn run(config: &Config) -> Run {
     let mut oracle = Oracle::new(true, 1);
-    oracle.starts(0, 7, config, Now::ZERO);
+    oracle.starts(Instant::ZERO, 0, 7, config, Now::ZERO);
     oracle.0.unwrap().machines.remove(0).run.unwrap()
 }
 

@@ -375,6 +375,13 @@ impl World {
         oracle::check_settled(self).map_err(|found| self.violation(found))
     }
 
+    /// From now on of all invariants only this one is heeded, and what else is found is
+    /// passed over. For who proves that an oracle sees what it is made for.
+    #[doc(hidden)]
+    pub fn heed_only(&mut self, invariant: &str) {
+        self.watch.oracle.heed_only(invariant);
+    }
+
     /// From its next start on all that this node hears is kept, for
     /// [`World::replay`].
     pub fn record(&mut self, name: u32) {

@@ -11,15 +11,13 @@ pub type Millionths = u32;
 /// What is sure to happen.
 pub(crate) const EVERY_ONE: Millionths = 1_000_000;
 
-const MILLION: u32 = EVERY_ONE;
-
 /// Whether what is so probable happens. Draws nothing where that is certain, so
 /// that a fault which is off changes nothing.
 pub(crate) fn chance(rng: &mut Rng, probability: Millionths) -> bool {
     match probability {
         0 => false,
-        MILLION.. => true,
-        some => rng.below(MILLION) < some,
+        EVERY_ONE.. => true,
+        some => rng.below(EVERY_ONE) < some,
     }
 }
 
@@ -66,7 +64,7 @@ pub(crate) fn exponential(rng: &mut Rng, mean: Duration) -> Duration {
     // Within a half-life the density falls by half: the square bends it enough.
     let bent = within * 0x2000 * 2 / (3 * 0x2000 - within);
     let parts = u128::from(halves) * 0x2000 + bent;
-    let micros = mean.as_micros() * HALF_LIFE * parts / (0x2000 * u128::from(MILLION));
+    let micros = mean.as_micros() * HALF_LIFE * parts / (0x2000 * 1_000_000);
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 

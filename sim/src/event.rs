@@ -38,25 +38,3 @@ pub(crate) enum Event {
     /// A fault begins, or ends.
     Fault { number: usize, begins: bool },
 }
-
-impl Event {
-    /// The machine that it happens to, if it is one machine alone and has to be
-    /// running for it.
-    pub(crate) const fn machine(&self) -> Option<usize> {
-        match self {
-            Self::Wake { machine, .. }
-            | Self::WakeConnection { machine, .. }
-            | Self::Stored { machine, .. }
-            | Self::Datagram { to: machine, .. }
-            | Self::Icmp { to: machine } => Some(*machine),
-            Self::Start { .. }
-            | Self::Resume { .. }
-            | Self::Syn { .. }
-            | Self::Connected { .. }
-            | Self::Segment { .. }
-            | Self::Window { .. }
-            | Self::Strike { .. }
-            | Self::Fault { .. } => None,
-        }
-    }
-}

@@ -545,10 +545,10 @@ impl Network {
         let mut at =
             self.departure(now, machine, length) + self.latency(now, machine, other, &path);
         let mut wait = RETRANSMISSION;
-        while path.loss < EVERY_ONE && wait < RETRANSMISSION_MAX {
-            if !chance(self.rng(machine), path.loss) {
-                break;
-            }
+        while path.loss < EVERY_ONE
+            && wait < RETRANSMISSION_MAX
+            && chance(self.rng(machine), path.loss)
+        {
             at = at + wait;
             wait *= 2;
         }

@@ -1,10 +1,12 @@
 //! A world: machines, what lies between them, one queue of events, one seed.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::discv4::RequestId;
 use devp2p_core::entropy::Seed;
@@ -50,6 +52,8 @@ pub struct World {
     /// Positions by name.
     pub(crate) places: BTreeMap<u32, usize>,
     pub(crate) identities: Vec<Identity>,
+    /// Positions of all bootnodes.
+    bootnodes: Vec<usize>,
     pub(crate) watch: Watch,
     applications: Option<Applications>,
     offers: Vec<devp2p_core::p2p::LocalCapability>,
@@ -170,10 +174,16 @@ impl World {
     }
 
     fn dispatch(&mut self, event: Event) {
-        if let Some(machine) = event.machine() {
-            return self.give(machine, event);
-        }
         match event {
+            Event::Wake { machine, run } => self.wake(machine, run, Heard::Wake),
+            Event::WakeConnection { machine, run, connection } => {
+                self.wake(machine, run, Heard::WakeConnection(connection));
+            }
+            Event::Stored { machine, run } => self.wake(machine, run, Heard::Stored),
+            Event::Datagram { to, at, from, bytes } => self.datagram(to, at, from, bytes),
+            // An adversary does not mind.
+            Event::Icmp { to } if self.adversary_at(to).is_some() => {}
+            Event::Icmp { to } => self.with(to, |host, around| host.take(around, Heard::Icmp)),
             Event::Start { machine } => self.start(machine),
             Event::Resume { machine } => self.with(machine, Host::resume),
             Event::Syn { pipe, attempt } => {
@@ -247,47 +257,23 @@ impl World {
             }
             Event::Strike { adversary } => self.strike(adversary),
             Event::Fault { number, begins } => self.on_fault(number, begins),
-            Event::Wake { .. }
-            | Event::WakeConnection { .. }
-            | Event::Stored { .. }
-            | Event::Datagram { .. }
-            | Event::Icmp { .. } => {}
         }
     }
 
-    fn give(&mut self, machine: usize, event: Event) {
-        if let Some(number) = self.adversary_at(machine) {
-            if let Event::Datagram { from, at, bytes, .. } = event {
-                self.network.counts.delivered += 1;
-                self.act(number, |actor, around| actor.datagram(around, from, at, &bytes));
-            }
-            return;
+    /// What a run of a machine has planned for itself.
+    fn wake(&mut self, machine: usize, run: u32, heard: Heard) {
+        if self.hosts[machine].run == run {
+            self.with(machine, |host, around| host.take(around, heard));
         }
-        let this_run = self.hosts[machine].run;
-        let heard = match event {
-            Event::Wake { run, .. } if run == this_run => Heard::Wake,
-            Event::WakeConnection { run, connection, .. } if run == this_run => {
-                Heard::WakeConnection(connection)
-            }
-            Event::Stored { run, .. } if run == this_run => Heard::Stored,
-            Event::Datagram { from, bytes, .. } => {
-                self.network.counts.delivered += u64::from(self.hosts[machine].running.is_some());
-                Heard::Datagram(from, bytes)
-            }
-            Event::Icmp { .. } => Heard::Icmp,
-            Event::Wake { .. }
-            | Event::WakeConnection { .. }
-            | Event::Stored { .. }
-            | Event::Start { .. }
-            | Event::Resume { .. }
-            | Event::Syn { .. }
-            | Event::Connected { .. }
-            | Event::Segment { .. }
-            | Event::Window { .. }
-            | Event::Strike { .. }
-            | Event::Fault { .. } => return,
-        };
-        self.with(machine, |host, around| host.take(around, heard));
+    }
+
+    fn datagram(&mut self, to: usize, at: SocketAddr, from: SocketAddr, bytes: Bytes) {
+        if let Some(number) = self.adversary_at(to) {
+            self.network.counts.delivered += 1;
+            return self.act(number, |actor, around| actor.datagram(around, from, at, &bytes));
+        }
+        self.network.counts.delivered += u64::from(self.hosts[to].running.is_some());
+        self.with(to, |host, around| host.take(around, Heard::Datagram(from, bytes)));
     }
 
     /// The adversary at a position of the network.

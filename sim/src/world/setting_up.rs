@@ -40,6 +40,7 @@ impl World {
             adversaries: Vec::new(),
             places: BTreeMap::new(),
             identities: Vec::new(),
+            bootnodes: Vec::new(),
             watch: Watch::new(
                 scenario.checked || scenario.oracles,
                 Oracle::new(scenario.oracles, scenario.nodes.len()),
@@ -154,6 +155,9 @@ impl World {
         self.network.attach(link);
         self.hosts.push(Host::new(place, name, seed.clone(), self.scenario.checked));
         self.places.insert(name, place);
+        if plan.is_bootnode {
+            self.bootnodes.push(place);
+        }
         let identity = identity(self.scenario.keys, &seed, 0);
         self.watch.oracle.knows(&identity.public_key);
         self.identities.push(identity);
@@ -246,9 +250,7 @@ impl World {
         config.endpoints.fallback_ip4 = link.ip4;
         config.endpoints.fallback_ip6 = link.ip6;
         config.endpoints.fallback_udp = PORT;
-        let bootnodes = self.scenario.nodes.iter().filter(|(_, plan)| plan.is_bootnode);
-        let others = bootnodes.filter_map(|(name, _)| self.places.get(name));
-        let others = others.filter(|other| **other != place);
+        let others = self.bootnodes.iter().filter(|other| **other != place);
         config.bootstrap_nodes =
             others.filter_map(|other| self.contact_seen_by(*other, place)).collect();
         let place_of = |name: &u32| self.places.get(name).copied();

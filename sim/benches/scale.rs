@@ -95,7 +95,7 @@ impl Application for Echo {
 }
 
 fn scenario(nodes: u32) -> Scenario {
-    let scenario = Scenario::new(1).nodes(nodes).unchecked();
+    let scenario = Scenario { journal: 0, ..Scenario::new(1).nodes(nodes).unchecked() };
     #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
     let scenario = scenario.keys(devp2p_sim::Keys::InsecureStandIn);
     scenario
@@ -130,9 +130,10 @@ fn bench(nodes: u32, half: Duration) -> Result<(), Box<dyn Error>> {
     let heard = echoes(&world) - heard;
     let peers: usize = world.names().map(|name| world.peers(name).len()).sum();
     let memory = resident("VmRSS:")?.saturating_sub(before) / u64::from(nodes);
+    let most = resident("VmHWM:")? as f64 / 1_048_576.0;
     let time = half.as_secs_f64();
     println!(
-        "{nodes:>6}{:>9.1}{start:>9.1}{:>10.0}{:>9.0}{:>9.2}{:>8.1}{:>9.2}{memory:>9}  {}",
+        "{nodes:>6}{:>9.1}{start:>9.1}{:>10.0}{:>9.0}{:>9.0}{:>14.2}{:>6.1}{:>16.2}{memory:>9}{most:>12.2}",
         time / 60.0,
         time / start,
         time / steady,
@@ -149,7 +150,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let numbers: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     println!("                start of it       steady");
     println!(
-        " nodes  minutes  seconds  × time  × time ns/event events/s*node peers echoes/min*node KiB/node"
+        " nodes  minutes  seconds    × time   × time ns/event events/s*node peers echoes/min*node KiB/node GiB at most"
     );
     if let [nodes, minutes] = numbers[..] {
         return bench(nodes, MINUTE * minutes / 2);

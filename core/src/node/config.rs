@@ -116,6 +116,12 @@ pub struct Config {
     pub candidates: Vec<String>,
     /// The Kademlia table's limits.
     pub table: TableConfig,
+    /// Of how many nodes it is remembered what was decided about them, for
+    /// [`Node::explain`](super::Node::explain): so many that we dialled or were told to
+    /// keep, and so many others. 0 remembers nothing; more than
+    /// [`limits::JOURNAL_ACQUAINTANCES`] and [`limits::JOURNAL_STRANGERS`] is as many as
+    /// these, the default. Some 200 bytes each at least. geth has no such thing.
+    pub journal: usize,
     /// Whether discovery's gate has budgets, as geth has none. Off only in
     /// simulations, to see what they are good for.
     #[doc(hidden)]
@@ -147,6 +153,7 @@ impl Config {
             entries: RecordBuilder::new(0),
             candidates: Vec::new(),
             table: TableConfig::default(),
+            journal: limits::JOURNAL_STRANGERS.max(limits::JOURNAL_ACQUAINTANCES),
             budgets: true,
             silent_give_way: true,
         }

@@ -8,11 +8,15 @@
 //!   acquaintances  whom we dialled or were told to keep: 1024 nodes, 32 each
 //! ```
 //!
+//! Of either kind so many are the most, and [`Config::journal`] may say fewer.
+//!
 //! Where all places are taken the node that was spoken of last the longest ago is
 //! forgotten, and of one node the oldest entry. Anybody can make up keys, so
 //! strangers only push out strangers.
 //!
 //! No machine reads it: nothing that is decided depends on it.
+//!
+//! [`Config::journal`]: super::Config::journal
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -232,6 +236,12 @@ struct Bounds {
     entries: usize,
 }
 
+impl Bounds {
+    fn at_most(self, nodes: usize) -> Self {
+        Self { nodes: self.nodes.min(nodes), ..self }
+    }
+}
+
 const STRANGERS: Bounds =
     Bounds { nodes: limits::JOURNAL_STRANGERS, entries: limits::JOURNAL_OF_STRANGER };
 
@@ -301,22 +311,32 @@ impl Shelf {
 }
 
 /// What was decided about whom.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Journal {
+    /// Nodes of each kind that are remembered at most.
+    nodes: usize,
     strangers: Shelf,
     acquaintances: Shelf,
     turn: u64,
 }
 
 impl Journal {
+    /// Remembers so many nodes of each kind, no more than the limits; none: nothing at all.
+    pub(super) fn new(nodes: usize) -> Self {
+        Self { nodes, strangers: Shelf::default(), acquaintances: Shelf::default(), turn: 0 }
+    }
+
     /// This was decided about this node now.
     pub(super) fn note(&mut self, now: UnixTime, id: NodeId, decision: Decision) {
+        if self.nodes == 0 {
+            return;
+        }
         self.turn += 1;
         let known = self.acquaintances.take(&id);
         let is_acquainted = known.is_some() || decision.acquaints();
         let mut kept = known.or_else(|| self.strangers.take(&id)).unwrap_or_default();
         kept.turn = self.turn;
-        let bounds = if is_acquainted { ACQUAINTANCES } else { STRANGERS };
+        let bounds = if is_acquainted { ACQUAINTANCES } else { STRANGERS }.at_most(self.nodes);
         kept.push(now, decision, bounds);
         let shelf = if is_acquainted { &mut self.acquaintances } else { &mut self.strangers };
         shelf.put(id, kept, bounds);
@@ -338,7 +358,9 @@ impl Journal {
     }
 
     pub(super) fn audit(&self) -> Result<(), &'static str> {
-        if self.strangers.audit(STRANGERS) && self.acquaintances.audit(ACQUAINTANCES) {
+        if self.strangers.audit(STRANGERS.at_most(self.nodes))
+            && self.acquaintances.audit(ACQUAINTANCES.at_most(self.nodes))
+        {
             Ok(())
         } else {
             Err("journal of decisions")
@@ -365,7 +387,7 @@ mod tests {
 
     #[test]
     fn what_happens_again_at_once_is_one_entry_that_says_how_often() {
-        let mut journal = Journal::default();
+        let mut journal = Journal::new(usize::MAX);
         journal.note(at(1), node(1), DIALLED);
         journal.note(at(2), node(1), LEFT);
         journal.note(at(3), node(2), LEFT);
@@ -382,8 +404,23 @@ mod tests {
     }
 
     #[test]
+    fn so_many_nodes_as_are_asked_for_are_remembered_and_no_more() {
+        let mut journal = Journal::new(2);
+        for number in 0..5 {
+            journal.note(at(0), node(number), LEFT);
+            journal.note(at(0), node(10 + number), DIALLED);
+            journal.audit().unwrap();
+        }
+        assert_eq!(journal.ids().copied().collect::<Vec<_>>(), [13, 14, 3, 4].map(node));
+        let mut none = Journal::new(0);
+        none.note(at(0), node(1), DIALLED);
+        assert_eq!(none.ids().count(), 0);
+        none.audit().unwrap();
+    }
+
+    #[test]
     fn of_one_node_the_oldest_entries_are_forgotten_and_counted() {
-        let mut journal = Journal::default();
+        let mut journal = Journal::new(usize::MAX);
         for second in 0..2 * limits::JOURNAL_OF_ACQUAINTANCE as u64 {
             journal.note(at(second), node(1), if second % 2 == 0 { DIALLED } else { LEFT });
             journal.audit().unwrap();
@@ -396,7 +433,7 @@ mod tests {
 
     #[test]
     fn strangers_push_out_strangers_and_nobody_else() {
-        let mut journal = Journal::default();
+        let mut journal = Journal::new(usize::MAX);
         journal.note(at(0), node(0), DIALLED);
         for number in 1..=3 * limits::JOURNAL_STRANGERS {
             journal.note(at(1), node(number), Decision::Admitted(Direction::Inbound));
@@ -410,7 +447,7 @@ mod tests {
 
     #[test]
     fn who_is_dialled_brings_what_was_noted_of_the_stranger() {
-        let mut journal = Journal::default();
+        let mut journal = Journal::new(usize::MAX);
         journal.note(at(0), node(1), LEFT);
         journal.note(at(1), node(1), DIALLED);
         journal.note(at(2), node(1), LEFT);
@@ -421,7 +458,7 @@ mod tests {
 
     #[test]
     fn who_was_spoken_of_last_the_longest_ago_is_forgotten_first() {
-        let mut journal = Journal::default();
+        let mut journal = Journal::new(usize::MAX);
         for number in 0..limits::JOURNAL_ACQUAINTANCES {
             journal.note(at(0), node(number), DIALLED);
         }

@@ -151,7 +151,7 @@ impl Node {
             answers: VecDeque::new(),
             removals: Vec::new(),
             counts: Counts::default(),
-            journal: Journal::default(),
+            journal: Journal::new(config.journal),
             now,
             stopping: None,
             seeds: SeedChain::new(seed.derive("sessions", 0)),

@@ -94,6 +94,9 @@ impl Scenario {
         if self.oracles != ordinary.oracles {
             fields.push(format!("oracles: {}", self.oracles));
         }
+        if self.journal != ordinary.journal {
+            fields.push(format!("journal: {}", self.journal));
+        }
         if fields.is_empty() {
             return String::new();
         }

@@ -15,6 +15,7 @@ pub use fault::{Fault, Kind, Whom};
 pub use plan::{Defence, Families, NodePlan};
 
 use devp2p_core::identity::Subnet;
+use devp2p_core::limits;
 
 use crate::adversary::{self, Adversary};
 use crate::oracle::SETTLED;
@@ -72,6 +73,11 @@ pub struct Scenario {
     pub checked: bool,
     /// Whether the oracles look for what is wrong, which costs less than the run.
     pub oracles: bool,
+    /// Of how many nodes each node remembers what it decided about them, for
+    /// [`Node::explain`](devp2p_core::node::Node::explain): as in
+    /// [`Config::journal`](devp2p_core::node::Config::journal). It is a third or more of
+    /// a node's memory, and nothing that happens depends on it.
+    pub journal: usize,
 }
 
 /// Nodes that a scenario may have. Each that belongs to no provider has a /24 of its own,
@@ -97,6 +103,7 @@ impl Scenario {
             keys: Keys::Curve,
             checked: true,
             oracles: true,
+            journal: limits::JOURNAL_ACQUAINTANCES,
         }
     }
 
@@ -222,8 +229,8 @@ impl Scenario {
             if plan.nat.is_some() && plan.families == Families::V6 {
                 return wrong(field("nat"), Mistake::NatWithoutIpv4);
             }
-            if plan.max_peers > devp2p_core::limits::PEERS_MAX {
-                return wrong(field("max_peers"), Mistake::TooMany(devp2p_core::limits::PEERS_MAX));
+            if plan.max_peers > limits::PEERS_MAX {
+                return wrong(field("max_peers"), Mistake::TooMany(limits::PEERS_MAX));
             }
         }
         for (number, fault) in self.faults.iter().enumerate() {

@@ -245,6 +245,7 @@ impl World {
                 Defence::SilentGiveWay => config.silent_give_way = false,
             }
         }
+        config.journal = self.scenario.journal;
         config.store = plan.has_store && plan.discovers;
         let link = &self.network.links[place];
         config.endpoints.fallback_ip4 = link.ip4;

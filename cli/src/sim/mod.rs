@@ -5,6 +5,8 @@ mod progress;
 mod smaller;
 mod stop;
 mod tell;
+#[cfg(test)]
+mod tests;
 
 use core::num::NonZeroUsize;
 use core::ops::{ControlFlow, Range};
@@ -26,12 +28,16 @@ pub(crate) const HAS_STAND_IN_KEYS: bool =
     cfg!(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only");
 
 pub(crate) fn run(arguments: &Sim) -> Result<(), Failure> {
+    run_with(&Talk, arguments)
+}
+
+fn run_with(trial: &impl Trial, arguments: &Sim) -> Result<(), Failure> {
     let stop = Stop::watch()?;
     let teller = Teller::new(arguments);
     let summary = match (&arguments.seeds, arguments.seed) {
-        (Some(seeds), _) => many(arguments, seeds.clone(), &teller, &stop),
+        (Some(seeds), _) => many(trial, arguments, seeds.clone(), &teller, &stop),
         // clap asks for one of both.
-        (None, seed) => one(arguments, seed.unwrap_or_default(), &teller, &stop),
+        (None, seed) => one(trial, arguments, seed.unwrap_or_default(), &teller, &stop),
     }?;
     teller.summary(&summary)?;
     match (stop.by(), summary.violations) {
@@ -43,6 +49,7 @@ pub(crate) fn run(arguments: &Sim) -> Result<(), Failure> {
 
 /// A world for each seed.
 fn many(
+    trial: &impl Trial,
     arguments: &Sim,
     seeds: Range<u64>,
     teller: &Teller<'_>,
@@ -51,7 +58,7 @@ fn many(
     let mut progress = Progress::new(seeds.end - seeds.start);
     let swarm = Swarm { seeds, jobs: jobs(arguments), options: options(arguments) };
     let mut told = Ok(());
-    let summary = swarm.run(&Talk, stop.flag(), |played| {
+    let summary = swarm.run(trial, stop.flag(), |played| {
         progress.add(played);
         if told.is_ok() {
             told = progress.beside(|| teller.played(played));
@@ -67,11 +74,17 @@ fn many(
 }
 
 /// The world of one seed, traced if that was asked for.
-fn one(arguments: &Sim, seed: u64, teller: &Teller<'_>, stop: &Stop) -> Result<Summary, Failure> {
+fn one(
+    trial: &impl Trial,
+    arguments: &Sim,
+    seed: u64,
+    teller: &Teller<'_>,
+    stop: &Stop,
+) -> Result<Summary, Failure> {
     let scenario = Scenario::draw(seed, &options(arguments));
-    let trial = Traced(arguments.trace);
+    let traced = Traced { trial, traced: arguments.trace };
     let mut told = if arguments.trace { teller.scenario(&scenario) } else { Ok(()) };
-    let played = play_watched(&scenario, &trial, |world| {
+    let played = play_watched(&scenario, &traced, |world| {
         for line in world.take_trace() {
             if told.is_ok() {
                 told = teller.line(&line);
@@ -84,7 +97,7 @@ fn one(arguments: &Sim, seed: u64, teller: &Teller<'_>, stop: &Stop) -> Result<S
     told?;
     teller.played(&played)?;
     match &played.violation {
-        Some(violation) if arguments.shrink => smaller::print(&scenario, violation, stop)?,
+        Some(violation) if arguments.shrink => smaller::print(trial, &scenario, violation, stop)?,
         None if arguments.shrink => output::say(format_args!("seed {seed} breaks nothing")),
         Some(_) | None => {}
     }
@@ -94,14 +107,25 @@ fn one(arguments: &Sim, seed: u64, teller: &Teller<'_>, stop: &Stop) -> Result<S
 }
 
 /// A world of which everything is kept to be told.
-struct Traced(bool);
+struct Traced<'a, T> {
+    trial: &'a T,
+    traced: bool,
+}
 
-impl Trial for Traced {
+impl<T: Trial> Trial for Traced<'_, T> {
     fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
-        if self.0 {
+        if self.traced {
             world.trace();
         }
-        Talk.prepare(world)
+        self.trial.prepare(world)
+    }
+
+    fn check(&self, world: &World) -> Result<(), String> {
+        self.trial.check(world)
+    }
+
+    fn check_settled(&self, world: &World) -> Result<(), String> {
+        self.trial.check_settled(world)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use devp2p_sim::{Scenario, Talk, Violation, play_watched, shrink};
+use devp2p_sim::{Scenario, Trial, Violation, play_watched, shrink};
 
 use super::stop::Stop;
 use crate::failure::Failure;
@@ -13,6 +13,7 @@ const TRIALS: u32 = 500;
 
 /// Prints the smallest that is found until it is told to stop, as a test.
 pub(super) fn print(
+    trial: &impl Trial,
     scenario: &Scenario,
     violation: &Violation,
     stop: &Stop,
@@ -20,7 +21,7 @@ pub(super) fn print(
     let mut trials = 0;
     let smallest = shrink(scenario, TRIALS, |smaller| {
         trials += 1;
-        let fails = !stop.is_set() && fails_alike(smaller, violation, stop);
+        let fails = !stop.is_set() && fails_alike(trial, smaller, violation, stop);
         if fails {
             let (nodes, faults) = (smaller.nodes.len(), smaller.faults.len());
             output::say(format_args!("shrinking: {nodes} nodes, {faults} faults, trial {trials}"));
@@ -32,8 +33,13 @@ pub(super) fn print(
     output::line(&smallest.to_rust(&name, "&Talk").trim_end())
 }
 
-fn fails_alike(scenario: &Scenario, violation: &Violation, stop: &Stop) -> bool {
-    let played = play_watched(scenario, &Talk, |_| {
+fn fails_alike(
+    trial: &impl Trial,
+    scenario: &Scenario,
+    violation: &Violation,
+    stop: &Stop,
+) -> bool {
+    let played = play_watched(scenario, trial, |_| {
         if stop.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let found = played.ok().and_then(|played| played.violation);

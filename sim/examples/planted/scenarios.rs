@@ -1,19 +1,12 @@
 //! Scenarios for the planted bugs: small worlds in which much goes wrong.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
-use devp2p_sim::core::application::{Application, Input, Output};
-use devp2p_sim::core::discv4;
 use devp2p_sim::core::entropy::{Rng, Seed};
-use devp2p_sim::core::node::{Command, ConnectionId, PeerInfo};
-use devp2p_sim::core::p2p::DisconnectReason;
-use devp2p_sim::core::time::{Deadline, Instant, Now};
 use devp2p_sim::{
-    Durable, Families, Fault, Keys, Kind, Nat, NatKind, Quality, Region, Scenario, Whom, World,
+    Durable, Families, Fault, Keys, Kind, Nat, NatKind, Quality, Region, Scenario, Talk, Whom,
+    World,
 };
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What is drawn from a seed.
 pub(crate) fn draw(seed: u64) -> Scenario {
@@ -189,13 +182,10 @@ fn fault(rng: &mut Rng, kind: u32, names: &[u32], newcomers: u32) -> Fault {
 
 /// Makes a world of it, in which nodes talk.
 pub(crate) fn world(scenario: Scenario, talks: bool) -> World {
-    let offers = vec![devp2p_sim::core::p2p::LocalCapability::new("sim", 1, 16)];
-    let mut world = scenario.build().unwrap_or_else(|error| panic!("{error}"));
-    if !talks {
-        return world;
+    let mut world = scenario.build().unwrap();
+    if talks {
+        Talk::begin(&mut world).unwrap();
     }
-    let hosted = world.host(offers, Box::new(|_, seed| Box::new(Chat::new(&seed))));
-    hosted.unwrap_or_else(|error| panic!("{error}"));
     world
 }
 
@@ -223,96 +213,4 @@ fn some(rng: &mut Rng, names: &[u32]) -> Vec<u32> {
         some.push(pick(rng, names));
     }
     some
-}
-
-/// Nodes that talk: each says something of some length to some peer every few
-/// seconds, and is answered; now and then it looks for somebody, or hangs up.
-pub(crate) struct Chat {
-    rng: Rng,
-    peers: BTreeMap<ConnectionId, Arc<PeerInfo>>,
-    outputs: VecDeque<Output>,
-    next: Instant,
-    asked: u64,
-}
-
-impl Chat {
-    fn new(seed: &Seed) -> Self {
-        Self {
-            rng: seed.jitter(),
-            peers: BTreeMap::new(),
-            outputs: VecDeque::new(),
-            next: Instant::from_secs(1),
-            asked: 0,
-        }
-    }
-
-    fn send(&mut self, id: ConnectionId, code: u64, length: usize) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let mut payload = vec![0; length];
-        self.rng.fill(&mut payload);
-        if let Ok(message) = peer.shared.message(0, code, payload.into()) {
-            self.outputs.push_back(Output::Send(id, message));
-        }
-    }
-
-    fn act(&mut self) {
-        let ids: Vec<ConnectionId> = self.peers.keys().copied().collect();
-        if let Some(id) = ids.get(self.rng.below(u32::try_from(ids.len()).unwrap().max(1)) as usize)
-        {
-            let length = pick(&mut self.rng, &[0, 1, 100, 1000, 1000, 40_000, 300_000]);
-            let count = pick(&mut self.rng, &[1, 1, 3]);
-            (0..count).for_each(|_| self.send(*id, 1, length));
-            if one_in(&mut self.rng, 100) {
-                let reason = pick(
-                    &mut self.rng,
-                    &[DisconnectReason::Requested, DisconnectReason::SubprotocolError],
-                );
-                self.outputs.push_back(Output::Disconnect(*id, reason));
-            }
-        }
-        let command = match self.rng.below(30) {
-            0 => Command::Discovery(discv4::Command::LookUp(self.rng.bytes())),
-            1 => Command::Discovery(discv4::Command::RandomNodes),
-            2 => match self.peers.values().next() {
-                Some(peer) => Command::Discovery(discv4::Command::Resolve(peer.contact.clone())),
-                None => return,
-            },
-            _ => return,
-        };
-        self.asked += 1;
-        self.outputs.push_back(Output::Command(discv4::RequestId(self.asked), command));
-    }
-}
-
-impl Application for Chat {
-    fn handle(&mut self, now: Now, input: Input) {
-        match input {
-            Input::Connected(peer) => {
-                let id = peer.connection;
-                self.peers.insert(id, peer);
-                self.send(id, 3, 50);
-            }
-            Input::Disconnected(id, _) => {
-                self.peers.remove(&id);
-            }
-            Input::Message(id, message) if message.code() == 1 => {
-                self.send(id, 2, message.payload().len().min(100));
-            }
-            Input::Message(..) | Input::Unsent(..) | Input::Room(_) | Input::Answer(..) => {}
-            Input::Timeout => {}
-        }
-        if self.next <= now.mono {
-            self.act();
-            let wait = 1000 + self.rng.below(9000);
-            self.next = now.mono + Duration::from_millis(wait.into());
-        }
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Some(Deadline { at: self.next, reason: "chat" })
-    }
 }

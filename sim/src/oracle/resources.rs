@@ -74,7 +74,10 @@ pub(super) fn rests(handled: Instant, who: &str, due: Option<Deadline>) -> Resul
 
 /// R2: nothing is larger than it may be.
 pub(super) fn check(discovery: &Discovery) -> Result<(), Flaw> {
-    let (bonds, pending) = (discovery.bonds(), discovery.pending());
+    within(discovery.bonds(), discovery.pending())
+}
+
+pub(super) fn within(bonds: usize, pending: usize) -> Result<(), Flaw> {
     hold!(bonds <= BONDS, "R2", "{bonds} endpoint proofs");
     hold!(pending <= PENDING, "R2", "{pending} requests are pending");
     Ok(())

@@ -125,8 +125,7 @@ pub(super) fn says(
         Event::Message(message) => {
             hold!(book.phase == Phase::Open, "S4", "a message of connection {id}, not admitted");
             hold!(!told, "S3", "a message of connection {id}, which is being closed");
-            let length = message.payload().len();
-            hold!(length <= MESSAGE, "S5", "a message of {length} bytes");
+            sized(message.payload().len())?;
         }
         Event::RoundTrip(_) => {
             hold!(book.phase == Phase::Open, "S4", "a pong of connection {id}, not admitted");
@@ -134,6 +133,12 @@ pub(super) fn says(
         }
         Event::Closed(_) => {}
     }
+    Ok(())
+}
+
+/// S5: no message is larger than the protocol allows.
+pub(super) fn sized(length: usize) -> Result<(), Flaw> {
+    hold!(length <= MESSAGE, "S5", "a message of {length} bytes");
     Ok(())
 }
 

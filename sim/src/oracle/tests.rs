@@ -251,6 +251,15 @@ fn r1_sees_who_never_sleeps() {
 }
 
 #[test]
+fn r2_and_s5_have_bounds() {
+    resources::within(4096, 1000).unwrap();
+    assert_eq!(broken(resources::within(4097, 1000)), "R2");
+    assert_eq!(broken(resources::within(4096, 4096)), "R2");
+    session_life::sized((1 << 24) - 1).unwrap();
+    assert_eq!(broken(session_life::sized(1 << 24)), "S5");
+}
+
+#[test]
 fn d4_goes_by_the_later_of_both_expirations() {
     let mut rng = rng();
     let config = config(&mut rng);

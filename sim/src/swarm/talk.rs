@@ -23,14 +23,19 @@ use crate::world::World;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Talk;
 
+impl Talk {
+    /// Lets the nodes of this world talk, whatever its seed.
+    ///
+    /// Fails as [`World::host`] does.
+    pub fn begin(world: &mut World) -> Result<(), ScenarioError> {
+        world.host([LocalCapability::new("talk", 1, 2)], |_, seed| Talker::new(&seed))
+    }
+}
+
 impl Trial for Talk {
     fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
         let seed = Seed::from_number(world.scenario.seed).derive("talk", 0);
-        if seed.jitter().below(2) == 0 {
-            let offers = vec![LocalCapability::new("talk", 1, 2)];
-            world.host(offers, Box::new(|_, seed| Box::new(Talker::new(&seed))))?;
-        }
-        Ok(())
+        if seed.jitter().below(2) == 0 { Self::begin(world) } else { Ok(()) }
     }
 }
 

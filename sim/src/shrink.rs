@@ -289,6 +289,8 @@ fn plainer(kind: &Kind) -> Vec<Kind> {
         |half: Option<Duration>, kind: fn(Duration) -> Kind| half.map(kind).into_iter().collect();
     match kind {
         Kind::Link(link) => link.simpler().into_iter().map(Kind::Link).collect(),
+        Kind::LinkOut(link) => link.simpler().into_iter().map(Kind::LinkOut).collect(),
+        Kind::LinkIn(link) => link.simpler().into_iter().map(Kind::LinkIn).collect(),
         Kind::Crash { silently, durable, moves, renews_key } => {
             let with = |silently, durable, moves, renews_key| Kind::Crash {
                 silently,
@@ -307,6 +309,7 @@ fn plainer(kind: &Kind) -> Vec<Kind> {
         Kind::Slow(time) => of(half(time), Kind::Slow),
         Kind::LateMessages(time) => of(half(time), Kind::LateMessages),
         Kind::LateVerification(time) => of(half(time), Kind::LateVerification),
+        Kind::ReadsSlowly(time) => of(half(time), Kind::ReadsSlowly),
         Kind::SlowStore(time) => of(half(time), Kind::SlowStore),
         Kind::ClockGrain(time) => of(half(time), Kind::ClockGrain),
         // Half of a step at a border is no border.

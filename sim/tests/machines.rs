@@ -2,16 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use devp2p_sim::core::application::{Application, Input, Output};
-use devp2p_sim::core::discv4::RequestId;
+use devp2p_sim::core::discv4::{self, RequestId};
 use devp2p_sim::core::identity::NodeId;
-use devp2p_sim::core::node::{Command, DialFailure};
+use devp2p_sim::core::node::{Command, DialFailure, PeerInfo};
 use devp2p_sim::core::p2p::LocalCapability;
 use devp2p_sim::core::time::{Deadline, Instant, Now};
 use devp2p_sim::handle::Event;
-use devp2p_sim::{Durable, Fault, Kind, Quality, Scenario, Whom, World, play};
+use devp2p_sim::{
+    Durable, Fault, Kind, Nat, NatKind, NodePlan, Quality, Scenario, Whom, World, play,
+};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -133,6 +137,116 @@ fn where_all_is_lost_no_byte_of_a_connection_arrives() {
     // Nothing is heard for 30 s.
     world.run_for(secs(35)).unwrap();
     assert!(world.peers(0).is_empty() && world.peers(1).is_empty());
+}
+
+#[test]
+fn a_link_that_is_bad_one_way_carries_all_that_goes_the_other() {
+    let dead = Quality { loss: 1_000_000, ..Quality::PERFECT };
+    let heard = |kind| {
+        let whom = Whom::Nodes(vec![1]);
+        let fault = Fault { at: Duration::ZERO, lasts: secs(300), whom, kind };
+        let scenario = Scenario::new(8).nodes(2).each(|_, plan| plan.starts = secs(1));
+        let mut world = scenario.fault(fault).build().unwrap();
+        world.run_for(secs(60)).unwrap();
+        [0, 1].map(|name| {
+            const PACKETS: [discv4::Kind; 2] = [discv4::Kind::Ping, discv4::Kind::Pong];
+            let traffic = world.node(name).unwrap().discovery().unwrap().traffic();
+            PACKETS.iter().any(|kind| traffic.packets_received(*kind) > 0)
+        })
+    };
+    assert_eq!(heard(Kind::LinkOut(dead)), [false, false], "nobody knows of it");
+    assert_eq!(heard(Kind::LinkIn(dead)), [true, false]);
+    assert_eq!(heard(Kind::Link(Quality::PERFECT)), [true, true]);
+}
+
+#[test]
+fn those_of_one_home_are_seen_at_one_address_and_meet_where_the_gateway_turns_packets() {
+    let meets = |hairpin| {
+        let (kind, time_out) = (NatKind::PortRestricted, secs(120));
+        let nat = Nat { kind, time_out, hairpin, maps_ports: true };
+        let plan = NodePlan { nat: Some(nat), home: Some(7), ..NodePlan::ORDINARY };
+        let scenario = Scenario::new(9).nodes(1).node(1, plan.clone()).node(2, plan);
+        let mut world = scenario.build().unwrap();
+        world.run_for(secs(120)).unwrap();
+        let [one, other] = [1, 2].map(|name| world.contact(name).unwrap());
+        assert_eq!(one.ip(), other.ip());
+        assert_eq!((one.udp(), other.udp()), (30303, 30304));
+        // Who is outside reaches both.
+        assert!(world.are_peers(0, 1) && world.are_peers(0, 2));
+        world.are_peers(1, 2)
+    };
+    assert!(meets(true));
+    assert!(!meets(false));
+}
+
+/// Says something ten times a second, as long as there is room for it.
+#[derive(Default)]
+struct Talks {
+    peer: Option<Arc<PeerInfo>>,
+    due: Instant,
+    outputs: VecDeque<Output>,
+    unsent: u64,
+    heard: u64,
+}
+
+impl Application for Talks {
+    fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Connected(peer) => {
+                self.due = now.mono + Duration::from_millis(100);
+                self.peer = Some(peer);
+            }
+            Input::Message(..) => self.heard += 1,
+            Input::Unsent(..) => self.unsent += 1,
+            Input::Timeout => {
+                let Some(peer) = self.peer.as_ref().filter(|_| now.mono >= self.due) else {
+                    return;
+                };
+                self.due = now.mono + Duration::from_millis(100);
+                // Nothing that snappy could make smaller.
+                let mut state = 1_u32;
+                let payload: Bytes = (0..4096)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        state.to_be_bytes()[0]
+                    })
+                    .collect();
+                let message = peer.shared.message(0, 0, payload).unwrap();
+                self.outputs.push_back(Output::Send(peer.connection, message));
+            }
+            Input::Disconnected(..) => self.peer = None,
+            Input::Room(_) | Input::Answer(..) => {}
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        self.peer.is_some().then_some(Deadline { at: self.due, reason: "talk" })
+    }
+}
+
+#[test]
+fn who_reads_slowly_holds_up_who_writes_and_hears_everything_afterwards() {
+    let kind = Kind::ReadsSlowly(Duration::from_millis(500));
+    let fault = Fault { at: secs(20), lasts: secs(100), whom: Whom::Nodes(vec![1]), kind };
+    let mut world = Scenario::new(10).nodes(2).fault(fault).build().unwrap();
+    world.host([LocalCapability::new("talk", 1, 1)], |_, _| Talks::default()).unwrap();
+    let heard = |world: &World, name| world.application::<Talks>(name).unwrap().heard;
+    world.run_for(secs(21)).unwrap();
+    let before = heard(&world, 1);
+    world.run_for(secs(20)).unwrap();
+    assert!((39..=41).contains(&(heard(&world, 1) - before)));
+    assert_eq!(world.application::<Talks>(1).unwrap().unsent, 0, "the other reads on");
+    world.run_for(secs(60)).unwrap();
+    assert!(world.application::<Talks>(0).unwrap().unsent > 100);
+    world.run_for(secs(40)).unwrap();
+    assert!(world.are_peers(0, 1));
+    // Both say as much, and nothing is missing but what was given back and is on its way.
+    let unsent = world.application::<Talks>(0).unwrap().unsent;
+    assert!(heard(&world, 0).abs_diff(heard(&world, 1) + unsent) < 5);
 }
 
 /// Never has enough.

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     /// The application was given something back for lack of room.
     wants_room: bool,
     undelivered: Option<Message>,
+    /// Before then the application takes no message, if it reads slowly.
+    reads_at: Instant,
     unwritable: Option<Lost>,
     pub(super) armed: Option<Instant>,
     /// The end of its handles, if the application is async code.
@@ -77,6 +79,7 @@ impl Connection {
             outbound_bytes: 0,
             wants_room: false,
             undelivered: None,
+            reads_at: Instant::ZERO,
             unwritable: None,
             armed: None,
             end: None,

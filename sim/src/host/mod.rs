@@ -79,6 +79,8 @@ pub(crate) struct Temper {
     pub(crate) verifies_late: Duration,
     /// Its application reads nothing.
     pub(crate) reads_nothing: bool,
+    /// Its application reads a message of each connection so often alone.
+    pub(crate) reads_every: Duration,
     /// It accepts nothing: it has no file descriptor left.
     pub(crate) accepts_nothing: bool,
 }
@@ -89,6 +91,7 @@ impl Temper {
         late: Duration::ZERO,
         verifies_late: Duration::ZERO,
         reads_nothing: false,
+        reads_every: Duration::ZERO,
         accepts_nothing: false,
     };
 }

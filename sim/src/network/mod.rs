@@ -44,7 +44,12 @@ pub(crate) struct Link {
     pub(crate) ip6: Option<Ipv6Addr>,
     /// Its position among the gateways.
     pub(crate) gateway: Option<usize>,
-    pub(crate) quality: Quality,
+    /// Where its gateway lets everyone in, if it maps ports.
+    pub(crate) outer_port: u16,
+    /// What befalls what it sends.
+    pub(crate) outbound: Quality,
+    /// What befalls what is sent to it.
+    pub(crate) inbound: Quality,
     rng: Rng,
     burst: u32,
     /// When what it has sent so far has left.
@@ -61,7 +66,9 @@ impl Link {
             ip4: None,
             ip6: None,
             gateway: None,
-            quality: Quality::PERFECT,
+            outer_port: PORT,
+            outbound: Quality::PERFECT,
+            inbound: Quality::PERFECT,
             rng,
             burst: 0,
             free_at: Instant::ZERO,
@@ -190,7 +197,7 @@ impl Network {
 
     /// What befalls what passes between two machines.
     pub(crate) fn path(&self, from: usize, to: usize) -> Quality {
-        self.links[from].quality.and(&self.links[to].quality)
+        self.links[from].outbound.and(&self.links[to].inbound)
     }
 
     /// How long it takes from one machine to another now.
@@ -226,7 +233,7 @@ impl Network {
     /// Takes its turn for so many bytes. When they have left.
     pub(crate) fn departure(&mut self, now: Instant, from: usize, bytes: usize) -> Instant {
         let link = &mut self.links[from];
-        let bandwidth = link.quality.bandwidth;
+        let bandwidth = link.outbound.bandwidth;
         if bandwidth == 0 {
             return now;
         }
@@ -306,7 +313,7 @@ impl Network {
     }
 
     /// Whether both are behind the same gateway.
-    fn is_beside(&self, one: usize, other: usize) -> bool {
+    pub(crate) fn is_beside(&self, one: usize, other: usize) -> bool {
         self.links[one].gateway.is_some() && self.links[one].gateway == self.links[other].gateway
     }
 
@@ -320,7 +327,7 @@ impl Network {
         bytes: &[u8],
     ) -> Result<(), SocketFailure> {
         let to = SocketAddr::new(to.ip().to_canonical(), to.port());
-        if self.links[from].quality.send_buffer_full {
+        if self.links[from].outbound.send_buffer_full {
             return Err(SocketFailure::NoBuffers);
         }
         let route = self.route(now, from, PORT, to, false);
@@ -468,7 +475,7 @@ mod tests {
         for ip in ips {
             let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
             link.ip4 = Some(ip);
-            link.quality.bandwidth = 10_000;
+            link.outbound.bandwidth = 10_000;
             network.attach(link);
         }
         // Ten times as much as it can take, for ten seconds.

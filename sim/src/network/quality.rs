@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::draw::Millionths;
 
-/// The state of one machine's link, both ways. A path has that of both its ends
-/// together.
+/// The state of one machine's link, both ways or one. A path has that of the link that
+/// it begins at and of that it ends at together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quality {
     /// Datagrams lost, each for itself. A TCP segment is sent again instead, after
@@ -32,7 +32,7 @@ pub struct Quality {
     pub mtu: usize,
     /// Datagrams to where nobody listens come back as errors of the socket.
     pub icmp: bool,
-    /// The socket takes no datagram now.
+    /// The socket takes no datagram now. Of what is sent to a machine it says nothing.
     pub send_buffer_full: bool,
     /// Nothing passes; TCP is sent again later.
     pub clogged: bool,
@@ -50,7 +50,8 @@ pub struct Quality {
     pub merge: bool,
     /// TCP connections stand still.
     pub stall: bool,
-    /// Bytes each second upwards; 0 for no limit.
+    /// Bytes each second upwards; 0 for no limit. Of what is sent to a machine it says
+    /// nothing.
     pub bandwidth: u64,
 }
 

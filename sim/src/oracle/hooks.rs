@@ -32,7 +32,7 @@ impl Oracle {
         if let Some(before) = machine.memory.id.replace(terms.id)
             && before != terms.id
         {
-            books.keys_renewed = true;
+            books.ids_blur = true;
             books.gone.insert(before, world);
         }
         machine.run = Some(Run {
@@ -92,7 +92,7 @@ impl Oracle {
         result: &Result<Verified, DropReason>,
     ) {
         let Some(books) = &mut self.0 else { return };
-        let (lenient, due) = (books.keys_renewed, due.is_some_and(|due| due.at <= now.mono));
+        let (lenient, due) = (books.ids_blur, due.is_some_and(|due| due.at <= now.mono));
         if let Ok(packet) = result
             && let Some(machine) = books.machines.get_mut(place)
         {
@@ -113,7 +113,7 @@ impl Oracle {
     /// A datagram leaves, or would if the socket took it.
     pub(crate) fn sends(&mut self, place: usize, now: Now, to: SocketAddr, datagram: &[u8]) {
         let Some(books) = &mut self.0 else { return };
-        let lenient = books.keys_renewed;
+        let lenient = books.ids_blur;
         let Books { machines, wire, branches, .. } = &mut **books;
         let Some(Machine { run: Some(run), memory }) = machines.get_mut(place) else { return };
         let name = run.name;
@@ -126,7 +126,7 @@ impl Oracle {
     /// All that the last input has brought about is done.
     pub(crate) fn executed(&mut self, place: usize, node: &node::Node) {
         let Some(books) = &mut self.0 else { return };
-        let lenient = books.keys_renewed;
+        let lenient = books.ids_blur;
         let memory = books.machines.get_mut(place).map(|one| core::mem::take(&mut one.memory));
         let Some(memory) = memory else { return };
         books.with(place, |run, _| discovery::executed(run, &memory, node, lenient));
@@ -205,7 +205,7 @@ impl Oracle {
     /// The machine has come to rest.
     pub(crate) fn rests(&mut self, place: usize, node: &node::Node, due: Option<Deadline>) {
         let Some(books) = &mut self.0 else { return };
-        let lenient = books.keys_renewed;
+        let lenient = books.ids_blur;
         books.with(place, |run, _| {
             resources::rests(node.now(), "the node", due)?;
             peers::rests(run, node)?;

@@ -170,6 +170,12 @@ impl Settled<'_> {
     fn reaches(&self, from: &Member<'_>, to: &Member<'_>) -> Option<IpAddr> {
         let ip = self.open_at(to)?;
         let own = &self.world.network.links[from.place];
+        // Who is beside it knows its outer address alone.
+        if self.world.network.is_beside(from.place, to.place)
+            && !from.plan.nat.is_some_and(|nat| nat.hairpin)
+        {
+            return None;
+        }
         let speaks = if ip.is_ipv4() { own.ip4.is_some() } else { own.ip6.is_some() };
         let back = self.seen(from)?;
         (speaks && from.allows(ip) && to.allows(back)).then_some(ip)
@@ -213,6 +219,8 @@ impl Settled<'_> {
                     Kind::Crash { moves, renews_key, .. } => moves || renews_key,
                     Kind::Rebinding => true,
                     Kind::Link(_)
+                    | Kind::LinkOut(_)
+                    | Kind::LinkIn(_)
                     | Kind::Partition
                     | Kind::OneWay
                     | Kind::Pause
@@ -220,6 +228,7 @@ impl Settled<'_> {
                     | Kind::LateMessages(_)
                     | Kind::LateVerification(_)
                     | Kind::ReadsNothing
+                    | Kind::ReadsSlowly(_)
                     | Kind::AcceptsNothing
                     | Kind::SlowStore(_)
                     | Kind::FailingStore

@@ -131,9 +131,10 @@ struct Machine {
 #[derive(Debug)]
 struct Books {
     machines: Vec<Machine>,
-    /// Some machine has come back with another key, or somebody forges sources: where
-    /// others saw one id there are two, and no packet says which was meant.
-    keys_renewed: bool,
+    /// Two ids may be seen at one address, and no packet says which was meant: some machine
+    /// has come back with another key, or is behind one gateway with another machine, or
+    /// somebody forges sources.
+    ids_blur: bool,
     /// Ids that no machine has any more, and since when.
     gone: BTreeMap<NodeId, Instant>,
     streams: streams::Book,
@@ -204,7 +205,7 @@ impl Oracle {
         Self(on.then(|| {
             Box::new(Books {
                 machines: core::iter::repeat_with(Machine::default).take(machines).collect(),
-                keys_renewed: false,
+                ids_blur: false,
                 gone: BTreeMap::new(),
                 streams: streams::Book::default(),
                 wire: discovery::Wire::new(),
@@ -217,10 +218,10 @@ impl Oracle {
         }))
     }
 
-    /// Somebody forges sources in this world.
-    pub(crate) fn expects_forgery(&mut self) {
+    /// In this world two ids may be seen at one address.
+    pub(crate) fn ids_blur(&mut self) {
         if let Some(books) = &mut self.0 {
-            books.keys_renewed = true;
+            books.ids_blur = true;
         }
     }
 

@@ -211,10 +211,13 @@ impl Code for Kind {
     fn code(&self) -> String {
         let of = |value: String| format!("Kind::{}({value})", self.name());
         match self {
-            Self::Link(quality) => of(quality.code()),
+            Self::Link(quality) | Self::LinkOut(quality) | Self::LinkIn(quality) => {
+                of(quality.code())
+            }
             Self::Slow(time)
             | Self::LateMessages(time)
             | Self::LateVerification(time)
+            | Self::ReadsSlowly(time)
             | Self::SlowStore(time)
             | Self::ClockGrain(time) => of(time.code()),
             Self::ClockStep(micros) => of(micros.code()),
@@ -285,6 +288,7 @@ by_field!(
     provider,
     families,
     nat,
+    home,
     max_peers,
     dial_ratio,
     dials,

@@ -181,6 +181,7 @@ mod tests {
             for (name, plan) in &scenario.nodes {
                 assert_eq!(more.nodes[name].region, plan.region);
                 assert_eq!(more.nodes[name].nat, plan.nat);
+                assert_eq!(more.nodes[name].home, plan.home);
             }
         }
     }
@@ -205,6 +206,8 @@ mod tests {
         };
         for wanted in [
             "Link",
+            "LinkOut",
+            "LinkIn",
             "Partition",
             "OneWay",
             "Crash",
@@ -213,6 +216,7 @@ mod tests {
             "LateMessages",
             "LateVerification",
             "ReadsNothing",
+            "ReadsSlowly",
             "AcceptsNothing",
             "SlowStore",
             "FailingStore",
@@ -241,6 +245,11 @@ mod tests {
         any(&|plan| plan.nat.is_some_and(|nat| nat.maps_ports), "gateways that map");
         any(&|plan| plan.nat.is_some_and(|nat| !nat.maps_ports), "gateways that do not");
         any(&|plan| plan.nat.is_some_and(|nat| nat.hairpin), "hairpins");
+        share("homes", &|scenario| {
+            let mut homes = scenario.nodes.values().filter_map(|plan| plan.home);
+            let first = homes.next();
+            homes.any(|other| Some(other) == first)
+        });
         for kind in crate::NatKind::ALL {
             any(&|plan| plan.nat.is_some_and(|nat| nat.kind == kind), "a kind of gateway");
         }

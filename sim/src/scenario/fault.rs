@@ -29,8 +29,12 @@ impl Whom {
 /// What goes wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Links are like this. All that befalls datagrams and segments.
+    /// Links are like this, both ways. All that befalls datagrams and segments.
     Link(Quality),
+    /// Links are like this for what the nodes send.
+    LinkOut(Quality),
+    /// Links are like this for what is sent to the nodes.
+    LinkIn(Quality),
     /// Nothing passes between these nodes and all others.
     Partition,
     /// Nothing passes from these nodes to all others.
@@ -60,6 +64,9 @@ pub enum Kind {
     LateVerification(Duration),
     /// Applications read nothing.
     ReadsNothing,
+    /// Applications read one message of each connection in so long a time; what more
+    /// comes waits, until there is no room for it at either end.
+    ReadsSlowly(Duration),
     /// Nodes accept no connection: no file descriptor is left.
     AcceptsNothing,
     /// Each operation of the store takes so long.
@@ -84,6 +91,8 @@ impl Kind {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Link(_) => "Link",
+            Self::LinkOut(_) => "LinkOut",
+            Self::LinkIn(_) => "LinkIn",
             Self::Partition => "Partition",
             Self::OneWay => "OneWay",
             Self::Crash { .. } => "Crash",
@@ -92,6 +101,7 @@ impl Kind {
             Self::LateMessages(_) => "LateMessages",
             Self::LateVerification(_) => "LateVerification",
             Self::ReadsNothing => "ReadsNothing",
+            Self::ReadsSlowly(_) => "ReadsSlowly",
             Self::AcceptsNothing => "AcceptsNothing",
             Self::SlowStore(_) => "SlowStore",
             Self::FailingStore => "FailingStore",
@@ -131,13 +141,14 @@ impl Fault {
             within(self.lasts, "lasts")?;
         }
         match &self.kind {
-            Kind::Link(quality) => {
+            Kind::Link(quality) | Kind::LinkOut(quality) | Kind::LinkIn(quality) => {
                 within(quality.delay, "kind.delay")?;
                 within(quality.jitter, "kind.jitter")
             }
             Kind::Slow(time)
             | Kind::LateMessages(time)
             | Kind::LateVerification(time)
+            | Kind::ReadsSlowly(time)
             | Kind::SlowStore(time)
             | Kind::ClockGrain(time) => within(*time, "kind"),
             Kind::Partition

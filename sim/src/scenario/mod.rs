@@ -87,6 +87,9 @@ pub const NODES_MAX: usize = 60_000;
 /// Nodes of one provider: it has a /24.
 const PROVIDER_MAX: usize = 254;
 
+/// Nodes of one home: its gateway maps a port for each.
+const HOME_MAX: usize = 254;
+
 /// The longest of all times in a scenario: ten years. A fault may last for ever besides,
 /// [`Duration::MAX`].
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -196,6 +199,7 @@ impl Scenario {
             return wrong("nodes".to_owned(), Mistake::TooMany(NODES_MAX));
         }
         let mut providers: BTreeMap<u16, usize> = BTreeMap::new();
+        let mut homes: BTreeMap<u16, (u32, usize)> = BTreeMap::new();
         for (name, plan) in &self.nodes {
             let field = |field| format!("nodes[{name}].{field}");
             match plan.provider {
@@ -209,6 +213,16 @@ impl Scenario {
                     if *customers > PROVIDER_MAX {
                         return wrong(field("provider"), Mistake::TooMany(PROVIDER_MAX));
                     }
+                }
+            }
+            if let Some(home) = plan.home.filter(|_| plan.nat.is_some()) {
+                let (first, inhabitants) = homes.entry(home).or_insert((*name, 0));
+                *inhabitants += 1;
+                if *inhabitants > HOME_MAX {
+                    return wrong(field("home"), Mistake::TooMany(HOME_MAX));
+                }
+                if self.nodes.get(first).is_none_or(|first| first.nat != plan.nat) {
+                    return wrong(field("nat"), Mistake::OtherGateway(*first));
                 }
             }
             is_within(plan.starts, || field("starts"))?;
@@ -306,6 +320,8 @@ pub enum Mistake {
     TooMany(usize),
     /// There is no node of this name.
     NoSuchNode(u32),
+    /// This node of the same home is behind another one.
+    OtherGateway(u32),
     /// Gateways here translate addresses of IPv4 alone.
     NatWithoutIpv4,
     /// This is no range of addresses.
@@ -327,6 +343,9 @@ impl fmt::Display for ScenarioError {
             Mistake::Empty => f.write_str("expected at least one"),
             Mistake::TooMany(most) => write!(f, "expected at most {most}"),
             Mistake::NoSuchNode(name) => write!(f, "no node is called {name}"),
+            Mistake::OtherGateway(other) => {
+                write!(f, "nodes[{other}], of the same home, is behind another gateway")
+            }
             Mistake::NatWithoutIpv4 => f.write_str("a node behind a gateway needs IPv4"),
             Mistake::NotANetwork(text) => write!(f, "{text:?} is no network"),
             Mistake::TooLong(most) => write!(f, "expected at most {} s", most.as_secs()),
@@ -363,6 +382,16 @@ mod tests {
         let customer = NodePlan { provider: Some(3), ..NodePlan::ORDINARY };
         let crowd = (0..255).fold(Scenario::new(1), |all, name| all.node(name, customer.clone()));
         assert_eq!(said(crowd), "nodes[254].provider: expected at most 254");
+        let nat = |hairpin| {
+            let (kind, time_out) = (crate::NatKind::Symmetric, Duration::from_secs(30));
+            Some(crate::Nat { kind, time_out, hairpin, maps_ports: false })
+        };
+        let at_home = |nat| NodePlan { nat, home: Some(1), ..NodePlan::ORDINARY };
+        let scenario = Scenario::new(1).nodes(1).node(4, at_home(nat(true)));
+        assert_eq!(scenario.clone().node(5, at_home(nat(true))).check(), Ok(()));
+        assert_eq!(scenario.clone().node(5, at_home(None)).check(), Ok(()));
+        let expected = "nodes[5].nat: nodes[4], of the same home, is behind another gateway";
+        assert_eq!(said(scenario.node(5, at_home(nat(false)))), expected);
         let far = Scenario::new(1).node(65_536, NodePlan::ORDINARY);
         assert_eq!(said(far), "nodes[65536]: expected at most 65535");
         let plan = NodePlan { max_peers: 10_001, ..NodePlan::ORDINARY };

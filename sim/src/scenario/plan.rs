@@ -43,9 +43,13 @@ pub struct NodePlan {
     pub provider: Option<u16>,
     /// Which addresses it has.
     pub families: Families,
-    /// The gateway that it is behind, alone; `None`: it is reached directly. It
-    /// has an address of IPv4 then.
+    /// The gateway that it is behind; `None`: it is reached directly. It has an address of
+    /// IPv4 then.
     pub nat: Option<Nat>,
+    /// Nodes of one home are behind one gateway, which is the same for all of them; `None`:
+    /// it has one for itself. They know each other from outside alone, as nothing announces
+    /// them within, so they need [`Nat::hairpin`] to meet. Without a gateway it means nothing.
+    pub home: Option<u16>,
     /// geth `MaxPeers`.
     pub max_peers: usize,
     /// geth `DialRatio`; 0 for the default.
@@ -79,6 +83,7 @@ impl NodePlan {
         provider: None,
         families: Families::V4,
         nat: None,
+        home: None,
         max_peers: 8,
         dial_ratio: 0,
         dials: true,

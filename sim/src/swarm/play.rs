@@ -83,7 +83,7 @@ pub fn play_watched(
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(violation))) => Some(violation),
         Ok(Err(mistake)) => return Err(mistake),
-        Err(said) => Some(wrong(&world, "panic", said)),
+        Err(said) => Some(Violation { node: world.acting, ..wrong(&world, "panic", said) }),
     };
     // What led to it.
     let _ = look(&mut world);

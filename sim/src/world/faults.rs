@@ -76,16 +76,18 @@ impl World {
                     for place in places {
                         if self.network.links[place].gateway.is_some() {
                             self.renew_address(place);
-                            self.tell_of_gateway(place);
                         }
                     }
                 }
             }
             Kind::Link(_)
+            | Kind::LinkOut(_)
+            | Kind::LinkIn(_)
             | Kind::Slow(_)
             | Kind::LateMessages(_)
             | Kind::LateVerification(_)
             | Kind::ReadsNothing
+            | Kind::ReadsSlowly(_)
             | Kind::AcceptsNothing
             | Kind::SlowStore(_)
             | Kind::FailingStore
@@ -113,16 +115,23 @@ impl World {
         let name = self.hosts[place].name;
         let bandwidth = self.scenario.nodes.get(&name).map_or(0, |plan| plan.bandwidth);
         let now = self.now;
-        let mut quality = Quality { bandwidth, ..Quality::PERFECT };
+        let mut outbound = Quality { bandwidth, ..Quality::PERFECT };
+        let mut inbound = Quality::PERFECT;
         let (mut temper, mut mood) = (Temper::GOOD, Mood::WELL);
         let (mut ahead, mut drift, mut grain) = (0_i64, 0_i32, core::time::Duration::ZERO);
         for fault in self.faults_on(place) {
             match &fault.kind {
-                Kind::Link(link) => quality = quality.and(link),
+                Kind::Link(link) => {
+                    outbound = outbound.and(link);
+                    inbound = inbound.and(link);
+                }
+                Kind::LinkOut(link) => outbound = outbound.and(link),
+                Kind::LinkIn(link) => inbound = inbound.and(link),
                 Kind::Slow(cost) => temper.cost = *cost,
                 Kind::LateMessages(late) => temper.late = *late,
                 Kind::LateVerification(late) => temper.verifies_late = *late,
                 Kind::ReadsNothing => temper.reads_nothing = true,
+                Kind::ReadsSlowly(every) => temper.reads_every = temper.reads_every.max(*every),
                 Kind::AcceptsNothing => temper.accepts_nothing = true,
                 Kind::SlowStore(time) => mood = Mood::Takes(*time),
                 Kind::FailingStore => mood = Mood::Fails,
@@ -137,7 +146,8 @@ impl World {
                 | Kind::Rebinding => {}
             }
         }
-        self.network.links[place].quality = quality;
+        self.network.links[place].outbound = outbound;
+        self.network.links[place].inbound = inbound;
         let host = &mut self.hosts[place];
         host.temper = temper;
         host.disk.mood = mood;

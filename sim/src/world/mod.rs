@@ -55,6 +55,8 @@ pub struct World {
     /// Positions of all bootnodes.
     bootnodes: Vec<usize>,
     pub(crate) watch: Watch,
+    /// The node that is doing something: if it panics it is still there.
+    pub(crate) acting: Option<u32>,
     applications: Option<Applications>,
     offers: Vec<devp2p_core::p2p::LocalCapability>,
     seed: Seed,
@@ -319,7 +321,11 @@ impl World {
     ) -> R {
         let Self { now, queue, network, watch, hosts, .. } = self;
         let mut around = Around { now: *now, queue, network, watch };
-        act(&mut hosts[machine], &mut around)
+        let host = &mut hosts[machine];
+        self.acting = Some(host.name);
+        let done = act(host, &mut around);
+        self.acting = None;
+        done
     }
 
     // What can be seen and done from outside.

@@ -49,6 +49,7 @@ impl World {
             offers: vec![LocalCapability::new("sim", 1, 16)],
             seed,
             commands: 0,
+            acting: None,
             at_once: 0,
             is_busy: false,
             renewals: 0,
@@ -56,9 +57,9 @@ impl World {
         };
         let plans: Vec<_> =
             world.scenario.nodes.iter().map(|(name, plan)| (*name, plan.clone())).collect();
-        let mut providers = BTreeMap::new();
+        let mut shared = Shared::default();
         for (name, plan) in plans {
-            world.set_up(name, &plan, &mut providers);
+            world.set_up(name, &plan, &mut shared);
         }
         for (place, host) in world.hosts.iter().enumerate() {
             let Some(plan) = world.scenario.nodes.get(&host.name) else { continue };
@@ -124,14 +125,14 @@ impl World {
         Ok(())
     }
 
-    fn set_up(&mut self, name: u32, plan: &NodePlan, providers: &mut BTreeMap<u16, u8>) {
+    fn set_up(&mut self, name: u32, plan: &NodePlan, shared: &mut Shared) {
         let seed = self.seed.derive("node", name.into());
         let place = self.hosts.len();
         let mut link = Link::new(plan.region, seed.derive("link", 0).jitter());
         let number = match plan.provider {
             None => 1,
             Some(provider) => {
-                let last = providers.entry(provider).or_insert(0);
+                let last = shared.providers.entry(provider).or_insert(0);
                 *last = last.wrapping_add(1);
                 *last
             }
@@ -148,10 +149,23 @@ impl World {
         }
         if let Some(nat) = plan.nat {
             let outer = Ipv4Addr::new(41, alone[0], alone[1], 1);
-            link.gateway = Some(self.network.add_gateway(nat, outer));
+            let mut add = || (self.network.add_gateway(nat, outer), 0);
+            let (gateway, before) = match plan.home {
+                Some(home) => {
+                    let (gateway, inhabitants) = shared.homes.entry(home).or_insert_with(add);
+                    *inhabitants += 1;
+                    (*gateway, *inhabitants - 1)
+                }
+                None => add(),
+            };
+            if before > 0 {
+                self.watch.oracle.ids_blur();
+            }
+            link.gateway = Some(gateway);
+            link.outer_port = PORT + before;
             link.ip4 = Some(Ipv4Addr::new(192, 168, 0, 2).with(place));
         }
-        link.quality.bandwidth = plan.bandwidth;
+        link.outbound.bandwidth = plan.bandwidth;
         self.network.attach(link);
         self.hosts.push(Host::new(place, name, seed.clone(), self.scenario.checked));
         self.places.insert(name, place);
@@ -170,7 +184,7 @@ impl World {
         let link = Link::new(Region::default(), seed.derive("link", 0).jitter());
         let place = self.network.attach(link);
         if matches!(plan.attack, Attack::Forge(_)) {
-            self.watch.oracle.expects_forgery();
+            self.watch.oracle.ids_blur();
         }
         let actor = Actor::new(place, name, plan, seed, self.scenario.keys);
         actor.addresses().for_each(|ip| self.network.own(place, ip));
@@ -212,11 +226,12 @@ impl World {
         if !self.network.gateways[gateway].nat().maps_ports {
             return;
         }
-        self.network.gateways[gateway].map(PORT, (ip, PORT).into());
+        let port = link.outer_port;
+        self.network.gateways[gateway].map(port, (ip, PORT).into());
         let mut status = nat::Status::default();
         status.external.ip = Some(self.network.gateways[gateway].ip());
-        status.external.tcp = Some(PORT);
-        status.external.udp = Some(PORT);
+        status.external.tcp = Some(port);
+        status.external.udp = Some(port);
         status.method = Some(nat::Method::Pcp);
         self.with(place, |host, around| host.take(around, Heard::Gateway(status)));
     }
@@ -284,7 +299,8 @@ impl World {
         let ip4 = outer.or_else(|| link.ip4.map(Into::into));
         let ip4 = ip4.filter(|_| reads.is_none_or(|reads| reads.ip4.is_some()));
         let ip = ip4.or_else(|| link.ip6.map(Into::into))?;
-        Some(Contact::new(key, ip, PORT, PORT))
+        let port = if ip.is_ipv4() { link.outer_port } else { PORT };
+        Some(Contact::new(key, ip, port, port))
     }
 
     /// From now on a machine is somebody else.
@@ -296,13 +312,21 @@ impl World {
         self.identities[place] = identity;
     }
 
-    /// From now on a machine has another address of IPv4, or its gateway.
+    /// From now on a machine has another address of IPv4, or its gateway, which says so
+    /// to all who are behind it.
     pub(super) fn renew_address(&mut self, place: usize) {
         self.renewals += 1;
         let [high, low] = u16::try_from(self.renewals & 0xffff).unwrap_or(0).to_be_bytes();
         let fresh = Ipv4Addr::new(90, high, low, 1);
         match self.network.links[place].gateway {
-            Some(gateway) => self.network.rebind(gateway, fresh),
+            Some(gateway) => {
+                self.network.rebind(gateway, fresh);
+                for place in 0..self.hosts.len() {
+                    if self.network.links[place].gateway == Some(gateway) {
+                        self.tell_of_gateway(place);
+                    }
+                }
+            }
             None => {
                 if self.network.links[place].ip4.is_some() {
                     self.network.links[place].ip4 = Some(fresh);
@@ -311,6 +335,15 @@ impl World {
             }
         }
     }
+}
+
+/// What several machines have together.
+#[derive(Default)]
+struct Shared {
+    /// The last address of each provider.
+    providers: BTreeMap<u16, u8>,
+    /// Of each home the gateway, and how many are behind it.
+    homes: BTreeMap<u16, (usize, u16)>,
 }
 
 trait With {

@@ -2,6 +2,8 @@
 //! its commands, what the session says, bytes of the network, one after the other
 //! until nothing moves.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use devp2p_core::application::Input;
 use devp2p_core::driver::Event;
@@ -27,8 +29,8 @@ struct Pump<'a, 'b> {
     id: ConnectionId,
     /// By the machine's clock.
     now: Now,
-    /// Whether the application takes messages.
-    reads: bool,
+    /// How often the application takes a message; `None`: never.
+    reads: Option<Duration>,
     todo: Vec<Todo>,
     reports: Vec<Report>,
     closed: Option<SessionError>,
@@ -39,7 +41,7 @@ impl Host {
     pub(in super::super) fn pump(&mut self, around: &mut Around<'_>, id: ConnectionId) {
         let now = self.clock.at(around.now);
         let (place, name, late) = (self.place, self.name, self.temper.late);
-        let reads = !self.temper.reads_nothing;
+        let reads = (!self.temper.reads_nothing).then_some(self.temper.reads_every);
         let Some(running) = &mut self.running else { return };
         let Some(connection) = running.connections.get_mut(&id) else { return };
         if matches!(connection.stage, Stage::Dialling(..)) {
@@ -104,6 +106,8 @@ impl Host {
             reports.drain(..).for_each(|report| end.report(report));
         }
         let due = driver.poll_timeout();
+        let reads_on = (connection.undelivered.is_some() && connection.reads_at > around.now)
+            .then_some(connection.reads_at);
         let state = (pending(driver), driver.wants_read());
         if connection.wants_room && connection.has_room() {
             connection.wants_room = false;
@@ -111,8 +115,8 @@ impl Host {
         }
         let now = self.clock.at(around.now);
         around.watch.oracle.session_rests(self.place, now, id, state, due);
-        let Some(deadline) = due else { return };
-        let due = self.clock.when(deadline.at).max(around.now);
+        let due = due.map(|deadline| self.clock.when(deadline.at).max(around.now));
+        let Some(due) = due.into_iter().chain(reads_on).min() else { return };
         if connection.armed.is_none_or(|armed| armed > due) {
             connection.armed = Some(due);
             let (machine, run) = (self.place, self.run);
@@ -139,9 +143,12 @@ impl Pump<'_, '_> {
     /// Hands on the message that waits for the application.
     fn deliver(&mut self) -> bool {
         let Stage::Connected(driver) = &mut self.connection.stage else { return false };
-        let Some(message) = self.connection.undelivered.take_if(|_| self.reads) else {
+        let Some(every) = self.reads else { return false };
+        let is_time = every.is_zero() || self.connection.reads_at <= self.around.now;
+        let Some(message) = self.connection.undelivered.take_if(|_| is_time) else {
             return false;
         };
+        self.connection.reads_at = self.around.now + every;
         let delivered = match &self.connection.end {
             Some(end) => end.deliver(message),
             None => {

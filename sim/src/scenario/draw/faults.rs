@@ -31,7 +31,7 @@ pub(super) struct Network<'a> {
 
 /// Faults that are there or not. Their place in this list is part of what they are
 /// drawn from.
-const KINDS: [fn(&mut Rng, &Network<'_>) -> Vec<Fault>; 21] = [
+const KINDS: [fn(&mut Rng, &Network<'_>) -> Vec<Fault>; 23] = [
     weather,
     |rng, network| several(rng, network, |_| Kind::Partition),
     |rng, network| several(rng, network, |_| Kind::OneWay),
@@ -53,6 +53,8 @@ const KINDS: [fn(&mut Rng, &Network<'_>) -> Vec<Fault>; 21] = [
     together::without_bootnodes,
     together::churn,
     together::mass_reboot,
+    |rng, network| several(rng, network, |rng| Kind::ReadsSlowly(millis(rng, 1, 5000))),
+    one_sided_weather,
 ];
 
 pub(super) fn draw(seed: &Seed, plans: &BTreeMap<u32, NodePlan>, time: Duration) -> Vec<Fault> {
@@ -109,8 +111,24 @@ fn weather(rng: &mut Rng, network: &Network<'_>) -> Vec<Fault> {
     let ways = links::which(rng);
     let mut faults = several(rng, network, |rng| Kind::Link(links::bad(rng, &ways)));
     faults.extend(several(rng, network, |rng| Kind::Link(links::bad(rng, &ways))));
+    brief(faults)
+}
+
+/// Links that are bad for a while in one direction.
+fn one_sided_weather(rng: &mut Rng, network: &Network<'_>) -> Vec<Fault> {
+    let ways = links::which(rng);
+    brief(several(rng, network, |rng| {
+        let kind = if coin(rng) { Kind::LinkOut } else { Kind::LinkIn };
+        kind(links::bad(rng, &ways))
+    }))
+}
+
+/// A link that does nothing at all does so for no longer than is worth it.
+fn brief(mut faults: Vec<Fault>) -> Vec<Fault> {
     for fault in &mut faults {
-        if matches!(&fault.kind, Kind::Link(link) if link.clogged || link.stall) {
+        if let Kind::Link(link) | Kind::LinkOut(link) | Kind::LinkIn(link) = &fault.kind
+            && (link.clogged || link.stall)
+        {
             fault.lasts = fault.lasts.min(links::DEAD);
         }
     }

@@ -82,12 +82,27 @@ enum Starts {
 
 pub(super) fn draw(seed: &Seed, count: u32, time: Duration) -> BTreeMap<u32, NodePlan> {
     let features = Features::draw(&mut seed.jitter(), count, time);
+    let homes = seed.derive("homes", 0).jitter().below(4);
     (0..count)
         .map(|name| {
             let rng = &mut seed.derive("node", name.into()).jitter();
-            (name, features.plan(rng, name, count, time))
+            let mut plan = features.plan(rng, name, count, time);
+            if homes > 0 && plan.nat.is_some() {
+                move_in(seed, name, homes, &mut plan);
+            }
+            (name, plan)
         })
         .collect()
+}
+
+/// Half of those who are behind a gateway live with others, in one of so many homes.
+fn move_in(seed: &Seed, name: u32, homes: u32, plan: &mut NodePlan) {
+    let rng = &mut seed.derive("inhabitant", name.into()).jitter();
+    if coin(rng) {
+        let home = rng.below(homes);
+        plan.nat = Some(gateway(&mut seed.derive("home", home.into()).jitter()));
+        plan.home = u16::try_from(home).ok();
+    }
 }
 
 impl Features {
@@ -161,6 +176,7 @@ impl Features {
             provider: (self.providers > 0 && coin(rng))
                 .then(|| u16::try_from(rng.below(self.providers)).unwrap_or(0)),
             families,
+            home: None,
             nat: (behind && !is_bootnode && families != Families::V6).then_some(nat),
             max_peers: usize::try_from(max_peers).unwrap_or(8),
             dial_ratio: if self.ratios { one(rng, &[0, 1, 2, 10], 0) } else { 0 },

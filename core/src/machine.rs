@@ -133,7 +133,9 @@ impl<M: Machine> Checked<M> {
     fn provoke(&mut self, rule: &str, now: Now, deadline: Option<Deadline>) {
         self.machine.handle(now, M::timeout());
         if let Some(output) = self.machine.poll_output() {
-            violated(rule, &format!("a time-out that was not due made it say {output:?}"));
+            let mut said = format!("{output:?}");
+            said.truncate(said.floor_char_boundary(SAID));
+            violated(rule, &format!("a time-out that was not due made it say {said}"));
         }
         if self.machine.poll_timeout() != deadline {
             violated(rule, "a time-out that was not due moved the deadline");
@@ -231,6 +233,10 @@ impl fmt::Write for Trace<'_> {
         Ok(())
     }
 }
+
+/// Of what a machine said when it broke the contract, bytes that are shown: a message may
+/// be of megabytes.
+const SAID: usize = 400;
 
 /// The one deliberate panic of core: it is how a test learns of a breach.
 #[expect(

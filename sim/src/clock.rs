@@ -23,8 +23,10 @@ pub(crate) struct Clock {
     shown: Instant,
     /// How much too fast it is, millionths.
     drift: i32,
-    /// The monotonic clock shows multiples of this many microseconds.
+    /// The monotonic clock shows multiples of this many microseconds, and never less than
+    /// it has shown before.
     grain: u64,
+    least: Instant,
     /// How far the Unix clock is ahead of the world's, microseconds.
     ahead: i64,
 }
@@ -32,18 +34,25 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that begins to run at `now` and is right.
     pub(crate) const fn starting(now: Instant) -> Self {
-        Self { since: now, shown: Instant::ZERO, drift: 0, grain: 1, ahead: 0 }
+        Self {
+            since: now,
+            shown: Instant::ZERO,
+            drift: 0,
+            grain: 1,
+            least: Instant::ZERO,
+            ahead: 0,
+        }
     }
 
     /// The same clocks after a restart: the monotonic one begins anew.
     pub(crate) fn restarted(self, now: Instant) -> Self {
-        Self { since: now, shown: Instant::ZERO, ..self }
+        Self { since: now, shown: Instant::ZERO, least: Instant::ZERO, ..self }
     }
 
     /// What both show at this time of the world's.
     pub(crate) fn at(&self, world: Instant) -> Now {
         let exact = self.exact(world).as_micros();
-        let mono = Instant::from_micros(exact - exact % self.grain);
+        let mono = Instant::from_micros(exact - exact % self.grain).max(self.least);
         let true_unix = WORLD_BEGINS.as_micros().saturating_add(world.as_micros());
         let unix = true_unix.saturating_add_signed(self.ahead);
         Now { mono, unix: UnixTime::from_micros(unix) }
@@ -52,6 +61,9 @@ impl Clock {
     /// The first time of the world's at which the monotonic clock shows at least
     /// `mono`.
     pub(crate) fn when(&self, mono: Instant) -> Instant {
+        if mono <= self.least {
+            return self.since;
+        }
         let grains = mono.as_micros().div_ceil(self.grain);
         let mono = Instant::from_micros(grains.saturating_mul(self.grain));
         let left = mono.saturating_since(self.shown);
@@ -72,7 +84,8 @@ impl Clock {
     }
 
     /// From now on the monotonic clock shows multiples of this alone.
-    pub(crate) fn set_grain(&mut self, grain: Duration) {
+    pub(crate) fn set_grain(&mut self, world: Instant, grain: Duration) {
+        self.least = self.at(world).mono;
         self.grain = u64::try_from(grain.as_micros()).unwrap_or(u64::MAX).max(1);
     }
 
@@ -104,7 +117,7 @@ mod tests {
         for drift in [0, 200, -200, 333_333, -999_999] {
             for grain in [1, 15_000] {
                 let mut clock = Clock::starting(Instant::from_secs(3));
-                clock.set_grain(Duration::from_micros(grain));
+                clock.set_grain(Instant::from_secs(3), Duration::from_micros(grain));
                 clock.set_drift(Instant::from_secs(5), drift);
                 for micros in [2_000_001, 7_654_321, 1_000_000_007] {
                     let mono = Instant::from_micros(micros);
@@ -115,6 +128,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_monotonic_clock_never_goes_back_when_it_becomes_coarse() {
+        let mut clock = Clock::starting(Instant::ZERO);
+        let at = Instant::from_micros(1_017_345);
+        clock.set_grain(at, Duration::from_millis(16));
+        assert_eq!(clock.at(at).mono, at);
+        let later = Instant::from_micros(1_023_999);
+        assert_eq!(clock.at(later).mono, at);
+        assert_eq!(clock.at(Instant::from_millis(1024)).mono, Instant::from_millis(1024));
+        assert_eq!(clock.when(Instant::from_micros(1_017_346)), Instant::from_millis(1024));
+        assert!(clock.when(at) <= at);
     }
 
     #[test]

@@ -25,10 +25,14 @@ pub(crate) enum Event {
     Icmp { to: usize },
     /// Somebody wants to connect.
     Syn { pipe: PipeId, attempt: u32 },
+    /// The answer to that was lost, and is said again.
+    Answer { pipe: PipeId, accepted: bool, attempt: u32 },
     /// The other has answered, or has refused.
     Connected { pipe: PipeId, accepted: bool },
     /// Something arrives at this end of a connection.
     Segment { pipe: PipeId, to: Side },
+    /// What was read at this end of a connection did not reach the other, and is said again.
+    Acknowledge { pipe: PipeId, from: Side },
     /// This end of a connection may write again.
     Window { pipe: PipeId, to: Side },
     /// A store has done the first thing that it was given.

@@ -14,7 +14,7 @@ use devp2p_sim::core::p2p::LocalCapability;
 use devp2p_sim::core::time::{Deadline, Instant, Now};
 use devp2p_sim::handle::Event;
 use devp2p_sim::{
-    Durable, Fault, Kind, Nat, NatKind, NodePlan, Quality, Scenario, Whom, World, play,
+    Durable, Families, Fault, Kind, Nat, NatKind, NodePlan, Quality, Scenario, Whom, World, play,
 };
 
 fn secs(secs: u64) -> Duration {
@@ -157,6 +157,74 @@ fn a_link_that_is_bad_one_way_carries_all_that_goes_the_other() {
     assert_eq!(heard(Kind::LinkOut(dead)), [false, false], "nobody knows of it");
     assert_eq!(heard(Kind::LinkIn(dead)), [true, false]);
     assert_eq!(heard(Kind::Link(Quality::PERFECT)), [true, true]);
+}
+
+#[test]
+fn nobody_connects_where_no_answer_comes_back_and_nobody_stays_connected() {
+    let dead = Quality { loss: 1_000_000, ..Quality::PERFECT };
+    for (at, kind) in [(0, Kind::LinkIn(dead)), (0, Kind::LinkOut(dead)), (30, Kind::LinkIn(dead))]
+    {
+        let whom = Whom::Nodes(vec![1]);
+        let fault = Fault { at: secs(at), lasts: secs(300), whom, kind };
+        let scenario = Scenario::new(8).nodes(2).each(|name, plan| {
+            plan.starts = secs(1);
+            plan.static_nodes = if name == 1 { vec![0] } else { vec![] };
+        });
+        let mut world = scenario.fault(fault).build().unwrap();
+        world.run_for(secs(29)).unwrap();
+        assert_eq!(world.are_peers(0, 1), at > 0);
+        // Whoever hears nothing for 30 s gives it up.
+        world.run_for(secs(61)).unwrap();
+        assert!(world.peers(1).is_empty());
+        let dials = world.node(1).unwrap().counts().dials_failed;
+        assert_eq!(dials.of(DialFailure::TimedOut), dials.total());
+        assert!(dials.total() > 0);
+    }
+}
+
+#[test]
+fn connections_through_a_gateway_do_not_outlive_its_restart() {
+    let (kind, time_out) = (NatKind::PortRestricted, secs(120));
+    let nat = Nat { kind, time_out, hairpin: false, maps_ports: false };
+    let fault =
+        Fault { at: secs(60), lasts: secs(1), whom: Whom::Nodes(vec![1]), kind: Kind::Rebinding };
+    let scenario = Scenario::new(11).nodes(3).each(|name, plan| {
+        plan.nat = (name == 1).then_some(nat);
+        plan.static_nodes = if name == 1 { vec![0] } else { vec![] };
+    });
+    let mut world = scenario.fault(fault).build().unwrap();
+    let connection = |world: &World| world.peers(1).iter().map(|peer| peer.connection).min();
+    world.run_for(secs(60)).unwrap();
+    let before = connection(&world);
+    assert!(before.is_some());
+    world.run_for(secs(10)).unwrap();
+    assert_eq!(connection(&world), before, "nobody has noticed yet");
+    world.run_for(secs(100)).unwrap();
+    assert!(connection(&world) > before && world.are_peers(0, 1));
+}
+
+#[test]
+fn a_machine_that_is_crashed_does_not_start_and_comes_back_as_all_its_crashes_ask() {
+    let crash = |at, lasts, renews_key| {
+        let durable = Durable::All;
+        let kind = Kind::Crash { silently: true, durable, moves: renews_key, renews_key };
+        Fault { at: secs(at), lasts: secs(lasts), whom: Whom::Nodes(vec![1]), kind }
+    };
+    let scenario = Scenario::new(12).nodes(2).each(|name, plan| {
+        plan.starts = secs(if name == 1 { 20 } else { 0 });
+        plan.families = Families::V6;
+    });
+    let scenario = scenario.fault(crash(10, 20, false));
+    let mut world =
+        scenario.fault(crash(50, 10, true)).fault(crash(55, 15, false)).build().unwrap();
+    for (second, runs) in [(19, false), (25, false), (31, true), (56, false), (65, false)] {
+        world.run_for(secs(second) - world.now()).unwrap();
+        assert_eq!(world.node(1).is_some(), runs, "{second} s");
+    }
+    let before = world.contact(1).unwrap();
+    world.run_for(secs(71) - world.now()).unwrap();
+    let after = world.contact(1).unwrap();
+    assert!(world.node(1).is_some() && after.id() != before.id() && after.ip() != before.ip());
 }
 
 #[test]

@@ -27,6 +27,7 @@ use crate::scenario::Keys;
 
 /// Between two turns of those that send much, and of all others.
 const TURN_OF_FLOODS: Duration = Duration::from_millis(100);
+const FLOODS_A_SECOND: u32 = 10;
 const TURN: Duration = Duration::from_secs(1);
 
 /// In which each id has pinged each victim once.
@@ -74,6 +75,8 @@ pub(crate) struct Actor {
     pub(super) lines: BTreeMap<PipeId, Line>,
     /// When an id last dialled a victim.
     pub(super) dialled: BTreeMap<(usize, SocketAddr), Instant>,
+    /// Of the packets of a flood, tenths that are left for the next turn.
+    rate_left: u32,
     /// Nodes that there are not.
     pub(super) ghosts: Vec<(NodeId, Neighbor)>,
     /// Which id pings which victim next.
@@ -112,6 +115,7 @@ impl Actor {
             offers: Vec::new(),
             lines: BTreeMap::new(),
             dialled: BTreeMap::new(),
+            rate_left: 0,
             ghosts: Vec::new(),
             next: 0,
             sessions: 0,
@@ -174,15 +178,25 @@ impl Actor {
                 TURN
             }
             Attack::Forge(rate) => {
-                forge::strike(self, around, rate / 10);
+                let packets = self.share_of(rate);
+                forge::strike(self, around, packets);
                 TURN_OF_FLOODS
             }
             Attack::PingFlood(rate) => {
-                flood::strike(self, around, rate / 10);
+                let pings = self.share_of(rate);
+                flood::strike(self, around, pings);
                 TURN_OF_FLOODS
             }
         };
         around.queue.push(around.now + turn, Event::Strike { adversary: number });
+    }
+
+    /// How many of so many a second it is this turn's to send.
+    fn share_of(&mut self, rate: u16) -> u32 {
+        self.rate_left += u32::from(rate);
+        let share = self.rate_left / FLOODS_A_SECOND;
+        self.rate_left %= FLOODS_A_SECOND;
+        share
     }
 
     /// Ids make themselves known to victims, a part of them in each turn.

@@ -5,7 +5,7 @@ use crate::draw::index;
 use crate::host::Around;
 
 /// Pings so many times each victim, each time as another id.
-pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, pings: u16) {
+pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, pings: u32) {
     for target in 0..actor.targets.len() {
         for _ in 0..pings {
             let mask = index(&mut actor.rng, actor.masks.len());

@@ -11,7 +11,7 @@ use crate::host::Around;
 use crate::network::PORT;
 
 /// Sends so many to each victim: as many from anywhere as from honest nodes.
-pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, packets: u16) {
+pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, packets: u32) {
     for target in 0..actor.targets.len() {
         for _ in 0..packets {
             let number = actor.turns % 8;

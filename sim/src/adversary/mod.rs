@@ -42,10 +42,10 @@ pub enum Attack {
     /// Each id pings its victims, and answers their questions with nodes that there
     /// are not, each in a network of its own and as close as it gets.
     Poison,
-    /// So many packets a second whose source is forged: pings from anywhere and from
+    /// So many packets a second to each victim, whose source is forged: pings from anywhere and from
     /// honest nodes, pongs and neighbours that nobody asked for.
     Forge(u16),
-    /// So many pings a second, each of another id, from its own addresses; nothing
+    /// So many pings a second to each victim, each of an id that is drawn, from its own addresses; nothing
     /// that they bring is answered.
     PingFlood(u16),
     /// Each id dials as often as it is let in, and holds its slot for as long as it

@@ -18,8 +18,8 @@ use crate::draw::index;
 /// `adapter-host`'s queue.
 const ROOM: usize = devp2p_core::limits::STORE_OPERATIONS;
 
-/// How a disk behaves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How a disk behaves, the worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Mood {
     /// Each operation takes so long.
     Takes(Duration),

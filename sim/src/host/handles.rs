@@ -66,8 +66,13 @@ impl Host {
                 NodeRequest::Command(id, command) => {
                     oracle.commanded(self.place, now, *id, command);
                 }
-                NodeRequest::Session(id, report) => oracle.reports(self.place, *id, report),
-                NodeRequest::Connected(..)
+                NodeRequest::Session(id, report)
+                    if running.is_prompt(around.now, self.temper.late, SESSIONS) =>
+                {
+                    oracle.reports(self.place, *id, report);
+                }
+                NodeRequest::Session(..)
+                | NodeRequest::Connected(..)
                 | NodeRequest::Hold(_)
                 | NodeRequest::Snapshot(_)
                 | NodeRequest::Explain(..)

@@ -138,11 +138,22 @@ pub(crate) struct Host {
     pub(crate) is_off: bool,
     seed: Seed,
     checked: bool,
+    /// What its crashes have asked for, for when it starts again.
+    pub(crate) owed: Restart,
     /// What its node hears is kept.
     pub(crate) records: bool,
     /// It does nothing until then.
     busy_until: Instant,
     waiting: VecDeque<Heard>,
+}
+
+/// How a machine comes back after it has crashed, or has crashed several times at once.
+#[derive(Debug, Default)]
+pub(crate) struct Restart {
+    pub(crate) moves: bool,
+    pub(crate) renews_key: bool,
+    /// What becomes of its disk, one after the other.
+    pub(crate) finds: Vec<disk::Durable>,
 }
 
 /// An application, to look at when the world stands still.
@@ -176,6 +187,7 @@ impl Host {
             is_off: true,
             seed,
             checked,
+            owed: Restart::default(),
             records: false,
             busy_until: Instant::ZERO,
             waiting: VecDeque::new(),

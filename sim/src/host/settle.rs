@@ -52,7 +52,10 @@ impl Host {
                     running.node.report(now, id, report);
                 }
                 Todo::Order(id, command) => running.order(id, command),
-                Todo::Heard(id, report) => running.heard(now, id, report),
+                Todo::Heard(id, report) => {
+                    around.watch.oracle.reports(self.place, id, &report);
+                    running.heard(now, id, report);
+                }
                 Todo::Connected(id, result) => self.connected(around, id, result),
                 // Nobody has names here.
                 Todo::Named(id) => running.node.named(now, id, &[]),

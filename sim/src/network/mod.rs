@@ -51,7 +51,8 @@ pub(crate) struct Link {
     /// What befalls what is sent to it.
     pub(crate) inbound: Quality,
     rng: Rng,
-    burst: u32,
+    /// Datagrams in a row that are lost yet of what it sends, and of what is sent to it.
+    bursts: [u32; 2],
     /// When what it has sent so far has left.
     free_at: Instant,
     /// When its path was looked at last, and by how much it is longer than usual then,
@@ -70,7 +71,7 @@ impl Link {
             outbound: Quality::PERFECT,
             inbound: Quality::PERFECT,
             rng,
-            burst: 0,
+            bursts: [0; 2],
             free_at: Instant::ZERO,
             strays: (Instant::ZERO, 0),
         }
@@ -185,9 +186,10 @@ impl Network {
     pub(crate) fn rebind(&mut self, gateway: usize, ip: Ipv4Addr) {
         self.owners.retain(|_, owner| *owner != Owner::Gateway(gateway));
         self.owners.insert(ip.into(), Owner::Gateway(gateway));
-        if let Some(gateway) = self.gateways.get_mut(gateway) {
-            gateway.restart(ip.into());
-        }
+        let Some(gateway) = self.gateways.get_mut(gateway) else { return };
+        let before = gateway.ip();
+        gateway.restart(ip.into());
+        self.sever(before);
     }
 
     /// Whether nothing passes from one machine to another now.
@@ -256,7 +258,7 @@ impl Network {
         let own_gateway = self.links[from].gateway.filter(|_| own.is_ipv4());
         let Some(owner) = self.owners.get(&to.ip()).copied() else {
             // What is sent opens the way for an answer all the same.
-            if let Some(gateway) = own_gateway {
+            if let Some(gateway) = own_gateway.filter(|_| !is_tcp) {
                 self.gateways[gateway].outward(now, inside, to);
             }
             return Route::Nowhere;
@@ -265,6 +267,7 @@ impl Network {
             Some(_) if matches!(owner, Owner::Machine(other) if self.is_beside(from, other)) => {
                 inside
             }
+            Some(gateway) if is_tcp => self.gateways[gateway].outward_tcp(),
             Some(gateway) => self.gateways[gateway].outward(now, inside, to),
             None => inside,
         };
@@ -435,16 +438,23 @@ impl Network {
         if path.clogged || length > path.mtu || self.is_cut(from, to) {
             return true;
         }
-        let link = &mut self.links[from];
-        if link.burst > 0 {
-            link.burst -= 1;
-            return true;
+        let (out, into) = (self.links[from].outbound, self.links[to].inbound);
+        for (machine, way, chances) in [(from, 0, out.burst_loss), (to, 1, into.burst_loss)] {
+            let left = &mut self.links[machine].bursts[way];
+            if chances == 0 {
+                *left = 0;
+            } else if *left > 0 {
+                *left -= 1;
+                return true;
+            } else {
+                let rng = &mut self.links[from].rng;
+                if chance(rng, chances) {
+                    self.links[machine].bursts[way] = self.links[from].rng.below(BURST);
+                    return true;
+                }
+            }
         }
-        if chance(&mut link.rng, path.burst_loss) {
-            link.burst = link.rng.below(BURST);
-            return true;
-        }
-        chance(&mut link.rng, path.loss)
+        chance(&mut self.links[from].rng, path.loss)
     }
 }
 
@@ -486,5 +496,30 @@ mod tests {
         let Counts { sent, lost, .. } = network.counts;
         assert_eq!(sent, 1000);
         assert!((100..=107).contains(&(sent - lost)), "{}", sent - lost);
+    }
+
+    #[test]
+    fn bursts_are_of_what_goes_to_a_machine_or_comes_from_it_and_end_with_the_fault() {
+        let (mut network, mut queue) = (Network::default(), Queue::new());
+        let ips = [1, 2, 3].map(|last| Ipv4Addr::new(20, 0, 0, last));
+        for ip in ips {
+            let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
+            link.ip4 = Some(ip);
+            network.attach(link);
+        }
+        network.links[1].inbound.burst_loss = 300_000;
+        let mut lost = |network: &mut Network, to: usize| {
+            let before = network.counts.lost;
+            let _ = network.send(&mut queue, Instant::ZERO, 0, (ips[to], PORT).into(), &[0; 100]);
+            network.counts.lost > before
+        };
+        let mut bursts = [0, 0];
+        for _ in 0..1000 {
+            bursts[0] += u32::from(lost(&mut network, 1));
+            bursts[1] += u32::from(lost(&mut network, 2));
+        }
+        assert!(bursts[0] > 500 && bursts[1] == 0, "{bursts:?}");
+        network.links[1].inbound.burst_loss = 0;
+        assert!((0..10).all(|_| !lost(&mut network, 1)));
     }
 }

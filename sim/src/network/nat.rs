@@ -65,6 +65,7 @@ pub(crate) struct Gateway {
     nat: Nat,
     ip: IpAddr,
     next_port: u16,
+    next_tcp_port: u16,
     /// By outer port.
     mappings: BTreeMap<u16, Mapping>,
     /// By what is inside, and the destination if that matters.
@@ -85,6 +86,7 @@ impl Gateway {
             nat,
             ip,
             next_port: FIRST_PORT,
+            next_tcp_port: FIRST_PORT,
             mappings: BTreeMap::new(),
             ports: BTreeMap::new(),
             mapped: BTreeMap::new(),
@@ -124,12 +126,26 @@ impl Gateway {
         };
         if let Some(mapping) = self.mappings.get_mut(&port) {
             mapping.used = now;
-            if mapping.sent_to.len() >= DESTINATIONS {
-                mapping.sent_to.pop_first();
+            if mapping.sent_to.len() >= DESTINATIONS && !mapping.sent_to.contains_key(&to) {
+                let longest_ago = mapping.sent_to.iter().min_by_key(|(_, at)| **at);
+                if let Some(longest_ago) = longest_ago.map(|(to, _)| *to) {
+                    mapping.sent_to.remove(&longest_ago);
+                }
             }
             mapping.sent_to.insert(to, now);
         }
         (self.ip, port).into()
+    }
+
+    /// From where a connection is seen to come that is made from inside. What belongs to it
+    /// finds its way by itself, as it is the connection's alone.
+    pub(crate) const fn outward_tcp(&mut self) -> SocketAddr {
+        let port = self.next_tcp_port;
+        self.next_tcp_port = match port.checked_add(1) {
+            Some(next) => next,
+            None => FIRST_PORT,
+        };
+        SocketAddr::new(self.ip, port)
     }
 
     /// Where inside a datagram goes that comes from outside, if anywhere.
@@ -142,11 +158,16 @@ impl Gateway {
         if !fresh(&mapping.used) {
             return None;
         }
-        let mut sent_to = mapping.sent_to.iter().filter(|(_, at)| fresh(at));
         let admitted = match self.nat.kind {
             NatKind::FullCone => true,
-            NatKind::AddressRestricted => sent_to.any(|(to, _)| to.ip() == from.ip()),
-            NatKind::PortRestricted | NatKind::Symmetric => sent_to.any(|(to, _)| *to == from),
+            NatKind::AddressRestricted => {
+                let at = |port| SocketAddr::new(from.ip(), port);
+                let (first, last) = (at(u16::MIN), at(u16::MAX));
+                mapping.sent_to.range::<SocketAddr, _>(first..=last).any(|(_, at)| fresh(at))
+            }
+            NatKind::PortRestricted | NatKind::Symmetric => {
+                mapping.sent_to.get(&from).is_some_and(fresh)
+            }
         };
         admitted.then_some(mapping.inside)
     }

@@ -40,9 +40,9 @@ pub struct Quality {
     pub refuse: Millionths,
     /// TCP connections that nobody answers.
     pub unanswered: Millionths,
-    /// TCP segments at which the connection is reset.
+    /// Writes to a TCP connection, of up to 64 KiB, within which it is reset.
     pub reset: Millionths,
-    /// TCP segments at which one direction ends early.
+    /// Writes to a TCP connection within which this direction ends.
     pub fin: Millionths,
     /// TCP segments are cut into pieces of this many bytes; 0 for whole ones.
     pub segment: usize,
@@ -80,6 +80,23 @@ impl Quality {
         stall: false,
         bandwidth: 0,
     };
+
+    /// All that is a chance, by name.
+    pub(crate) const fn chances(&self) -> [(&'static str, Millionths); 11] {
+        [
+            ("loss", self.loss),
+            ("burst_loss", self.burst_loss),
+            ("reorder", self.reorder),
+            ("duplicate", self.duplicate),
+            ("replay", self.replay),
+            ("corrupt", self.corrupt),
+            ("truncate", self.truncate),
+            ("refuse", self.refuse),
+            ("unanswered", self.unanswered),
+            ("reset", self.reset),
+            ("fin", self.fin),
+        ]
+    }
 
     /// Of two links, one behind the other.
     #[must_use]

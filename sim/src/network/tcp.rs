@@ -123,6 +123,11 @@ struct End {
     blocked: bool,
     /// It has sent its FIN, or a reset.
     shut: bool,
+    /// Bytes that were read here of which the other cannot have heard, as nothing passes
+    /// to it.
+    unacknowledged: usize,
+    /// An event is planned that tells the other what was read.
+    acknowledges: bool,
 }
 
 impl End {
@@ -140,6 +145,8 @@ impl End {
             ended: None,
             blocked: false,
             shut: false,
+            unacknowledged: 0,
+            acknowledges: false,
         }
     }
 }
@@ -150,6 +157,10 @@ struct Pipe {
     dialler: End,
     acceptor: End,
     established: bool,
+    /// The machine has another port than this.
+    is_closed_port: bool,
+    /// A gateway has forgotten it: nothing passes any more.
+    severed: bool,
 }
 
 impl Pipe {
@@ -206,10 +217,10 @@ impl Pipes {
         self.pipes.get_mut(id.place)?.as_mut().filter(|pipe| pipe.number == id.number)
     }
 
-    fn insert(&mut self, dialler: End, acceptor: End) -> PipeId {
+    fn insert(&mut self, dialler: End, acceptor: End, is_closed_port: bool) -> PipeId {
         self.made += 1;
-        let number = self.made;
-        let pipe = Some(Pipe { number, dialler, acceptor, established: false });
+        let (number, established, severed) = (self.made, false, false);
+        let pipe = Some(Pipe { number, dialler, acceptor, established, is_closed_port, severed });
         let place = if let Some(place) = self.free.pop() {
             self.pipes[place] = pipe;
             place
@@ -312,13 +323,14 @@ impl Network {
         let (other, seen) = match route {
             Route::To(other, seen) => (Some(other), seen),
             // Refused when it gets there.
-            Route::Closed(other) => (Some(other), SocketAddr::new(to.ip(), 0)),
+            Route::Closed(other) => (Some(other), to),
             Route::Nowhere => (None, to),
             Route::Unreachable => return None,
         };
+        let is_closed_port = matches!(route, Route::Closed(_));
         let dialler = End::new(machine, run, held, seen);
         let acceptor = End::new(other.unwrap_or(machine), u32::MAX, Held::InBacklog, to);
-        let id = self.tcp.insert(dialler, acceptor);
+        let id = self.tcp.insert(dialler, acceptor, is_closed_port);
         if let Some(other) = other {
             let path = self.path(machine, other);
             let way = self.latency(now, machine, other, &path);
@@ -338,23 +350,23 @@ impl Network {
     ) -> Option<usize> {
         let pipe = self.tcp.get(id)?;
         let (from, to) = (pipe.dialler.machine, pipe.acceptor.machine);
-        if pipe.dialler.held == Held::Closed || pipe.established {
+        if pipe.dialler.held == Held::Closed || pipe.established || pipe.severed {
             return None;
         }
-        let closed = pipe.dialler.address.port() == 0;
+        let closed = pipe.is_closed_port;
         let path = self.path(from, to);
         let rng = self.rng(from);
         if path.clogged || path.stall || chance(rng, path.loss) || chance(rng, path.unanswered) {
             self.try_again(queue, now, id, attempt);
             return None;
         }
-        if self.is_cut(from, to) || self.is_cut(to, from) {
+        if self.is_cut(from, to) {
             self.try_again(queue, now, id, attempt);
             return None;
         }
         let rng = self.rng(from);
         if closed || chance(rng, path.refuse) {
-            self.answer(queue, now, id, false);
+            self.answer(queue, now, id, false, 0);
             return None;
         }
         Some(to)
@@ -374,18 +386,32 @@ impl Network {
         }
     }
 
-    /// The machine answers: it listens, in this run, or does not.
+    /// The machine answers: it listens, in this run, or does not. What is lost of that it
+    /// says again, to the same SYN or to the next.
     pub(crate) fn answer(
         &mut self,
         queue: &mut Queue<Event>,
         now: Instant,
         id: PipeId,
         accepted: bool,
+        attempt: u32,
     ) {
         let Some(pipe) = self.tcp.get_mut(id) else { return };
+        if pipe.severed {
+            return;
+        }
         pipe.established = accepted;
         let (from, to) = (pipe.dialler.machine, pipe.acceptor.machine);
         let path = self.path(to, from);
+        let is_lost = path.clogged || path.stall || self.is_cut(to, from);
+        if is_lost || chance(self.rng(to), path.loss) {
+            if attempt < SYN_RETRIES {
+                let later = now + Duration::from_secs(1 << attempt);
+                let attempt = attempt + 1;
+                queue.push(later, Event::Answer { pipe: id, accepted, attempt });
+            }
+            return;
+        }
         let way = self.latency(now, to, from, &path);
         queue.push(now + way, Event::Connected { pipe: id, accepted });
     }
@@ -411,7 +437,8 @@ impl Network {
             return Moved::Lost(Lost::Reset);
         }
         let to = pipe.end(side.other());
-        let room = WINDOW.saturating_sub(to.flight_bytes + to.inbox_bytes);
+        let taken = to.flight_bytes + to.inbox_bytes + to.unacknowledged;
+        let room = WINDOW.saturating_sub(taken);
         let taken = room.min(bytes.len());
         if taken < bytes.len() {
             pipe.end_mut(side).blocked = true;
@@ -476,14 +503,73 @@ impl Network {
             return end.ended.map_or(Moved::Blocked, Moved::Lost);
         };
         end.inbox_bytes -= bytes.len();
-        let other = pipe.end_mut(side.other());
-        if core::mem::take(&mut other.blocked) {
-            let (from, to) = (pipe.end(side).machine, to_machine(pipe, side));
+        end.unacknowledged += bytes.len();
+        self.acknowledge(queue, now, id, side);
+        Moved::Done(bytes)
+    }
+
+    /// Lets the other know what was read here, if that reaches it, and that it may write
+    /// again if it waits for that. What does not reach it is said again a second later.
+    pub(crate) fn acknowledge(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        id: PipeId,
+        side: Side,
+    ) {
+        let Some(pipe) = self.tcp.get(id) else { return };
+        let (from, to) = (pipe.end(side).machine, to_machine(pipe, side));
+        let is_silenced = pipe.severed || self.is_obstructed(from, to);
+        let Some(pipe) = self.tcp.get_mut(id) else { return };
+        let end = pipe.end_mut(side);
+        if is_silenced {
+            if !core::mem::replace(&mut end.acknowledges, true) {
+                queue.push(now + OBSTRUCTED, Event::Acknowledge { pipe: id, from: side });
+            }
+            return;
+        }
+        end.unacknowledged = 0;
+        if core::mem::take(&mut pipe.end_mut(side.other()).blocked) {
             let path = self.path(from, to);
             let way = self.latency(now, from, to, &path);
             queue.push(now + way, Event::Window { pipe: id, to: side.other() });
         }
-        Moved::Done(bytes)
+    }
+
+    /// It is time to say again what was read.
+    pub(crate) fn acknowledge_again(
+        &mut self,
+        queue: &mut Queue<Event>,
+        now: Instant,
+        id: PipeId,
+        side: Side,
+    ) {
+        let Some(pipe) = self.tcp.get_mut(id) else { return };
+        let end = pipe.end_mut(side);
+        end.acknowledges = false;
+        if end.held != Held::Closed && !pipe.severed {
+            self.acknowledge(queue, now, id, side);
+        }
+    }
+
+    /// Whether nothing at all passes from one machine to another now.
+    fn is_obstructed(&self, from: usize, to: usize) -> bool {
+        let (out, into) = (&self.links[from].outbound, &self.links[to].inbound);
+        out.clogged
+            || into.clogged
+            || out.stall
+            || into.stall
+            || out.loss.saturating_add(into.loss) >= EVERY_ONE
+            || self.is_cut(from, to)
+    }
+
+    /// A gateway has forgotten all connections, and is seen elsewhere than at this address:
+    /// of those that went through it nothing arrives any more.
+    pub(crate) fn sever(&mut self, outer: IpAddr) {
+        for pipe in self.tcp.pipes.iter_mut().flatten() {
+            let through = [&pipe.dialler, &pipe.acceptor].map(|end| end.address.ip() == outer);
+            pipe.severed |= through.contains(&true);
+        }
     }
 
     /// Closes an end. What was not read turns it into a reset, as systems do.
@@ -579,14 +665,12 @@ impl Network {
         let pipe = self.tcp.get_mut(id)?;
         pipe.end_mut(to).planned = false;
         let (from, machine) = (pipe.end(to.other()).machine, pipe.end(to).machine);
-        let path = self.path(from, machine);
         let there = presence(machine);
-        let obstructed = path.clogged
-            || path.stall
-            || path.loss >= EVERY_ONE
-            || self.is_cut(from, machine)
-            || there == Presence::Absent;
+        let obstructed = self.is_obstructed(from, machine) || there == Presence::Absent;
         let pipe = self.tcp.get_mut(id)?;
+        if pipe.severed {
+            return None;
+        }
         let is_abandoned = there == Presence::Absent && pipe.end(to.other()).held == Held::Closed;
         let end = pipe.end_mut(to);
         if is_abandoned {
@@ -647,7 +731,8 @@ impl Network {
 
     /// Forgets a connection that nobody holds and in which nothing moves.
     fn sweep(&mut self, id: PipeId) {
-        let is_over = |end: &End| end.held == Held::Closed && end.flight.is_empty();
+        let severed = self.tcp.get(id).is_some_and(|pipe| pipe.severed);
+        let is_over = |end: &End| end.held == Held::Closed && (severed || end.flight.is_empty());
         if self.tcp.get(id).is_some_and(|pipe| is_over(&pipe.dialler) && is_over(&pipe.acceptor)) {
             self.tcp.remove(id);
         }

@@ -1,5 +1,7 @@
 //! Faults begin and end.
 
+use std::collections::BTreeSet;
+
 use devp2p_core::time::Instant;
 
 use super::World;
@@ -38,28 +40,34 @@ impl World {
                 for place in places {
                     if begins {
                         self.with(place, |host, around| host.crash(around, *silently));
+                        let owed = &mut self.hosts[place].owed;
+                        owed.moves |= *moves;
+                        owed.renews_key |= *renews_key;
+                        owed.finds.push(*durable);
                         continue;
                     }
                     // Another crash may hold it still.
-                    let holds = |other: &Fault| matches!(other.kind, Kind::Crash { .. });
-                    if self.faults_on(place).any(holds) {
+                    if self.is_crashed(place) {
                         continue;
                     }
+                    let owed = core::mem::take(&mut self.hosts[place].owed);
                     // Nor does a crash start what has not been started yet.
                     let starts = self.scenario.nodes.get(&self.hosts[place].name);
                     let starts = starts.map_or(Instant::ZERO, |plan| Instant::ZERO + plan.starts);
-                    if self.hosts[place].running.is_some() || self.now < starts {
+                    if self.now < starts {
                         continue;
                     }
-                    if *moves {
+                    if owed.moves {
                         self.renew_address(place);
                     }
-                    if *renews_key {
+                    if owed.renews_key {
                         self.renew_key(place);
                     }
                     let seed = self.seed.derive("found", number as u64);
                     let rng = &mut seed.derive("by", place as u64).jitter();
-                    self.hosts[place].disk.find(*durable, rng);
+                    owed.finds.into_iter().for_each(|durable| {
+                        self.hosts[place].disk.find(durable, rng);
+                    });
                     self.queue.push(self.now, Event::Start { machine: place });
                 }
             }
@@ -73,11 +81,10 @@ impl World {
             }
             Kind::Rebinding => {
                 if begins {
-                    for place in places {
-                        if self.network.links[place].gateway.is_some() {
-                            self.renew_address(place);
-                        }
-                    }
+                    let links = &self.network.links;
+                    let gateways: BTreeSet<_> =
+                        places.iter().filter_map(|place| links[*place].gateway).collect();
+                    gateways.into_iter().for_each(|gateway| self.rebind(gateway));
                 }
             }
             Kind::Link(_)
@@ -98,6 +105,11 @@ impl World {
                 places.into_iter().for_each(|place| self.recompute(place));
             }
         }
+    }
+
+    /// Whether a crash keeps a machine from running.
+    pub(super) fn is_crashed(&self, place: usize) -> bool {
+        self.faults_on(place).any(|fault| matches!(fault.kind, Kind::Crash { .. }))
     }
 
     /// The faults that befall a machine now.
@@ -127,18 +139,20 @@ impl World {
                 }
                 Kind::LinkOut(link) => outbound = outbound.and(link),
                 Kind::LinkIn(link) => inbound = inbound.and(link),
-                Kind::Slow(cost) => temper.cost = *cost,
-                Kind::LateMessages(late) => temper.late = *late,
-                Kind::LateVerification(late) => temper.verifies_late = *late,
+                Kind::Slow(cost) => temper.cost = temper.cost.max(*cost),
+                Kind::LateMessages(late) => temper.late = temper.late.max(*late),
+                Kind::LateVerification(late) => {
+                    temper.verifies_late = temper.verifies_late.max(*late);
+                }
                 Kind::ReadsNothing => temper.reads_nothing = true,
                 Kind::ReadsSlowly(every) => temper.reads_every = temper.reads_every.max(*every),
                 Kind::AcceptsNothing => temper.accepts_nothing = true,
-                Kind::SlowStore(time) => mood = Mood::Takes(*time),
-                Kind::FailingStore => mood = Mood::Fails,
-                Kind::FullStore => mood = Mood::Full,
+                Kind::SlowStore(time) => mood = mood.max(Mood::Takes(*time)),
+                Kind::FailingStore => mood = mood.max(Mood::Fails),
+                Kind::FullStore => mood = mood.max(Mood::Full),
                 Kind::ClockStep(micros) => ahead = ahead.saturating_add(*micros),
                 Kind::ClockDrift(millionths) => drift = drift.saturating_add(*millionths),
-                Kind::ClockGrain(coarse) => grain = *coarse,
+                Kind::ClockGrain(coarse) => grain = grain.max(*coarse),
                 Kind::Partition
                 | Kind::OneWay
                 | Kind::Crash { .. }
@@ -153,7 +167,7 @@ impl World {
         host.disk.mood = mood;
         host.clock.set_ahead(ahead);
         host.clock.set_drift(now, drift);
-        host.clock.set_grain(grain);
+        host.clock.set_grain(now, grain);
         self.with(place, |host, around| host.take(around, Heard::Stir));
     }
 }

@@ -193,22 +193,28 @@ impl World {
                 let Some(to) = self.network.syn_arrived(queue, now, pipe, attempt) else { return };
                 if let Some(number) = self.adversary_at(to) {
                     let accepted = self.act(number, |actor, around| actor.syn(around, pipe));
-                    return self.network.answer(&mut self.queue, self.now, pipe, accepted);
+                    return self.network.answer(&mut self.queue, self.now, pipe, accepted, 0);
                 }
                 if self.hosts[to].running.is_none() {
                     return if self.hosts[to].is_off {
                         self.network.try_again(&mut self.queue, self.now, pipe, attempt);
                     } else {
-                        self.network.answer(&mut self.queue, self.now, pipe, false);
+                        self.network.answer(&mut self.queue, self.now, pipe, false, 0);
                     };
                 }
                 let answer = self.with(to, |host, around| host.syn(around, pipe));
                 match answer {
                     Some(accepted) => {
-                        self.network.answer(&mut self.queue, self.now, pipe, accepted)
+                        self.network.answer(&mut self.queue, self.now, pipe, accepted, 0);
                     }
                     None => self.network.try_again(&mut self.queue, self.now, pipe, attempt),
                 }
+            }
+            Event::Answer { pipe, accepted, attempt } => {
+                self.network.answer(&mut self.queue, self.now, pipe, accepted, attempt);
+            }
+            Event::Acknowledge { pipe, from } => {
+                self.network.acknowledge_again(&mut self.queue, self.now, pipe, from);
             }
             Event::Connected { pipe, accepted } => {
                 if let Some(number) = self.held_by(pipe, Side::Dialler) {

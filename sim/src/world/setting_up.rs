@@ -148,7 +148,10 @@ impl World {
             link.ip6 = Some(Ipv6Addr::new(high, low, 0, 0, 0, 0, 0, number.into()));
         }
         if let Some(nat) = plan.nat {
-            let outer = Ipv4Addr::new(41, alone[0], alone[1], 1);
+            let outer = plan.home.map_or_else(
+                || Ipv4Addr::new(41, alone[0], alone[1], 1),
+                |home| Ipv4Addr::from((42 << 24) | (u32::from(home) << 8) | 1),
+            );
             let mut add = || (self.network.add_gateway(nat, outer), 0);
             let (gateway, before) = match plan.home {
                 Some(home) => {
@@ -196,13 +199,14 @@ impl World {
     /// A machine begins to run.
     pub(super) fn start(&mut self, place: usize) {
         let name = self.hosts[place].name;
-        if self.hosts[place].running.is_some() {
+        if self.hosts[place].running.is_some() || self.is_crashed(place) {
             return;
         }
         let Some(plan) = self.scenario.nodes.get(&name).cloned() else { return };
         let config = self.config(place, &plan);
         let seed = self.seed.derive("node", name.into());
         let own = seed.derive("application", self.hosts[place].run.into());
+        self.acting = Some(name);
         let application = self.applications.as_ref().map(|applications| match applications {
             Applications::Machines(make) => OnTop::Machine(make(name, own)),
             Applications::Code(code) => {
@@ -312,28 +316,39 @@ impl World {
         self.identities[place] = identity;
     }
 
-    /// From now on a machine has another address of IPv4, or its gateway, which says so
-    /// to all who are behind it.
+    /// From now on a machine has other addresses, or its gateway has.
     pub(super) fn renew_address(&mut self, place: usize) {
-        self.renewals += 1;
-        let [high, low] = u16::try_from(self.renewals & 0xffff).unwrap_or(0).to_be_bytes();
-        let fresh = Ipv4Addr::new(90, high, low, 1);
-        match self.network.links[place].gateway {
-            Some(gateway) => {
-                self.network.rebind(gateway, fresh);
-                for place in 0..self.hosts.len() {
-                    if self.network.links[place].gateway == Some(gateway) {
-                        self.tell_of_gateway(place);
-                    }
-                }
-            }
-            None => {
-                if self.network.links[place].ip4.is_some() {
-                    self.network.links[place].ip4 = Some(fresh);
-                    self.network.settle(place);
-                }
+        let link = &self.network.links[place];
+        let (gateway, has_ip4, has_ip6) = (link.gateway, link.ip4.is_some(), link.ip6.is_some());
+        let (ip4, ip6) = self.fresh_addresses();
+        match gateway {
+            Some(gateway) => self.rebind(gateway),
+            None if has_ip4 => self.network.links[place].ip4 = Some(ip4),
+            None => {}
+        }
+        if has_ip6 {
+            self.network.links[place].ip6 = Some(ip6);
+        }
+        self.network.settle(place);
+    }
+
+    /// From now on a gateway has another address, and says so to all who are behind it.
+    pub(super) fn rebind(&mut self, gateway: usize) {
+        let (ip4, _) = self.fresh_addresses();
+        self.network.rebind(gateway, ip4);
+        for place in 0..self.hosts.len() {
+            if self.network.links[place].gateway == Some(gateway) {
+                self.tell_of_gateway(place);
             }
         }
+    }
+
+    /// Addresses that nobody has had yet.
+    fn fresh_addresses(&mut self) -> (Ipv4Addr, Ipv6Addr) {
+        self.renewals += 1;
+        let block = u16::try_from(self.renewals & 0xffff).unwrap_or(0);
+        let [high, low] = block.to_be_bytes();
+        (Ipv4Addr::new(90, high, low, 1), Ipv6Addr::new(0x2a5a, block, 0, 0, 0, 0, 0, 1))
     }
 }
 

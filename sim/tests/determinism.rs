@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
 use core::num::NonZeroUsize;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 use core::sync::atomic::AtomicBool;
 use core::time::Duration;
 
-use devp2p_sim::{DrawOptions, Played, Scenario, Summary, Swarm, Talk, play, play_watched};
+use devp2p_sim::core::p2p::LocalCapability;
+use devp2p_sim::handle::{Event, Node};
+use devp2p_sim::{
+    DrawOptions, Played, Scenario, ScenarioError, Summary, Swarm, Talk, Trial, World, play,
+    play_watched,
+};
 
 const OPTIONS: DrawOptions = DrawOptions {
     nodes: Some(4),
@@ -16,25 +21,73 @@ const OPTIONS: DrawOptions = DrawOptions {
     ..DrawOptions::DEFAULT
 };
 
-fn swarm(jobs: usize) -> Summary {
-    let jobs = NonZeroUsize::new(jobs).unwrap();
-    let swarm = Swarm { seeds: 0..36, jobs, options: OPTIONS };
+fn swarm(seeds: Range<u64>, options: DrawOptions, trial: &impl Trial) -> Summary {
+    let swarm = Swarm { seeds, jobs: NonZeroUsize::new(2).unwrap(), options };
     let tell = |played: &Played| {
         if let Some(violation) = &played.violation {
             println!("seed {}: {violation}", played.seed);
         }
     };
-    swarm.run(&Talk, &AtomicBool::new(false), tell).unwrap()
+    swarm.run(trial, &AtomicBool::new(false), tell).unwrap()
 }
 
 /// Over all that 36 worlds put out. Whatever a change to core or here makes nodes say
 /// otherwise changes it: then the new one is right, once it is known why.
-const DIGEST: &str = "04409cebbb27f7a66b0141b0ae8f9774e231e23229ef8891a703e8fb1b84df84";
+const DIGEST: &str = "892bceb33c3d93bb5aad2f29196219862ff64c853ba9067acdd22248f06234e5";
 
 #[test]
 fn drawn_worlds_come_to_what_they_came_to_when_this_was_written() {
-    let swarm = swarm(2);
+    let swarm = swarm(0..36, OPTIONS, &Talk);
     assert_eq!(swarm.to_string(), format!("seeds 36, violations 0, digest {DIGEST}"));
+}
+
+/// The same over worlds with adversaries, of which each node runs async code.
+const DIGEST_OF_CODE: &str = "564881004c10a3271601fe3e758244a2f6e5576d37a6713277fee117b582945f";
+
+#[test]
+fn attacked_worlds_of_async_code_come_to_what_they_came_to_when_this_was_written() {
+    let swarm = swarm(100..112, DrawOptions { adversaries: true, ..OPTIONS }, &Chatter);
+    assert_eq!(swarm.to_string(), format!("seeds 12, violations 0, digest {DIGEST_OF_CODE}"));
+}
+
+struct Chatter;
+
+impl Trial for Chatter {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
+        world.run([LocalCapability::new("chat", 1, 1)], |_, node| chatter(node))
+    }
+}
+
+/// Says something of some length to each peer, after some time, again and again, in a task
+/// for each, and answers with what it hears.
+async fn chatter(node: Node) {
+    let runtime = node.runtime().clone();
+    while let Some(event) = node.next_event().await {
+        let Event::Connected(peer) = event else { continue };
+        let (Some(ear), Some(mouth)) = (peer.channel("chat"), peer.channel("chat")) else {
+            continue;
+        };
+        let (clock, mut rng) = (runtime.clone(), runtime.seed().jitter());
+        runtime.spawn(async move {
+            loop {
+                clock.sleep(Duration::from_millis(rng.below(3000).into())).await;
+                let mut said = vec![0; rng.below(2000) as usize + 1];
+                rng.fill(&mut said[1..]);
+                if mouth.send(0, said).await.is_err() {
+                    return;
+                }
+            }
+        });
+        runtime.spawn(async move {
+            while let Some(message) = ear.receive().await {
+                let mut heard = message.payload().to_vec();
+                if heard.first() == Some(&0) {
+                    heard[0] = 1;
+                    let _ = ear.send(0, heard).await;
+                }
+            }
+        });
+    }
 }
 
 #[test]

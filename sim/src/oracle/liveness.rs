@@ -74,12 +74,7 @@ impl Member<'_> {
         !lost && (free || self.run.terms.trusted.contains(id))
     }
 
-    /// Whether it has a slot to dial one more.
-    const fn wants_more(&self) -> bool {
-        self.run.peers.wants_since.is_some()
-    }
-
-    /// Whether it has had one for long.
+    /// Whether it has had a slot to dial one more for long.
     fn has_wanted_more(&self, now: Instant) -> bool {
         self.run.peers.wants_since.is_some_and(|since| since + PATIENCE <= now)
     }
@@ -212,9 +207,14 @@ impl Settled<'_> {
 
     /// Whether a node is who and where it was when others were told of it.
     fn has_stayed(&self, member: &Member<'_>) -> bool {
-        let name = member.host.name;
+        // What befalls one behind a gateway may befall all who are.
+        let (places, network) = (&self.world.places, &self.world.network);
+        let with =
+            |place: &usize| *place == member.place || network.is_beside(*place, member.place);
+        let names: Vec<u32> =
+            places.iter().filter(|(_, place)| with(place)).map(|(name, _)| *name).collect();
         !self.world.scenario.faults.iter().any(|fault| {
-            fault.whom.includes(name)
+            names.iter().any(|name| fault.whom.includes(*name))
                 && match fault.kind {
                     Kind::Crash { moves, renews_key, .. } => moves || renews_key,
                     Kind::Rebinding => true,
@@ -465,8 +465,12 @@ impl Settled<'_> {
 
     /// R1 and R3: who has all that it wants is quiet.
     fn quiet(&self) -> Result<(), Found> {
-        let content =
-            |member: &Member<'_>| !member.wants_more() && member.plan.static_nodes.is_empty();
+        // Who has a slot to dial with looks for somebody, even where all its peers are more
+        // than it may have because they are trusted: so does geth.
+        let content = |member: &Member<'_>| {
+            member.count(Direction::Outbound) >= member.run.terms.max_dialled
+                && member.plan.static_nodes.is_empty()
+        };
         if !self.members.iter().all(content) || self.world.is_busy {
             return Ok(());
         }

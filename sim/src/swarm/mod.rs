@@ -111,9 +111,11 @@ impl Swarm {
                             }
                         });
                         if is_stopped || sender.send((seed, played)).is_err() {
-                            return;
+                            break;
                         }
                     }
+                    // Who waits for what was broken off waits no longer.
+                    turns.end();
                 });
             }
             drop(sender);

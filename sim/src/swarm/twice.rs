@@ -22,12 +22,24 @@ pub fn play_twice(scenario: &Scenario, trial: &impl Trial) -> Result<Played, Sce
     let Marks::Made(expected) = made else { return Ok(first) };
     *lock(&marks) = Marks::Compared { expected, next: 0, parted: None };
     let mut second = play(scenario, &Marked { trial, marks: Arc::clone(&marks) })?;
-    if second.violation == first.violation
-        && let Some(missing) = lock(&marks).missing()
-    {
-        let (at, node) = (second.time, Some(missing.machine));
-        let what = format!("expected {missing}; found nothing more");
-        second.violation = Some(Violation { invariant: "X1", at, node, what, last: Vec::new() });
+    let parted = second.violation.as_ref().is_some_and(|violation| violation.invariant == "X1");
+    let marks = lock(&marks);
+    let wrong = if parted {
+        None
+    } else if second.violation != first.violation {
+        let said = |violation: Option<Violation>| {
+            violation.map_or_else(|| "nothing is wrong".to_owned(), |one| one.to_string())
+        };
+        let (first, second) = (said(first.violation), said(second.violation.clone()));
+        Some((None, format!("expected \"{first}\"; found \"{second}\"")))
+    } else {
+        marks.missing().map(|missing| {
+            (Some(missing.machine), format!("expected {missing}; found nothing more"))
+        })
+    };
+    if let Some((node, what)) = wrong {
+        let (at, last) = (second.time, Vec::new());
+        second.violation = Some(Violation { invariant: "X1", at, node, what, last });
     }
     Ok(second)
 }

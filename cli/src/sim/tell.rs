@@ -64,13 +64,13 @@ impl<'a> Teller<'a> {
             return Ok(());
         }
         for (name, plan) in &scenario.nodes {
-            output::line(&format_args!("node {name}: {plan:?}"))?;
+            output::line(&format_args!("node {name}: {plan}"))?;
         }
         for (name, adversary) in &scenario.adversaries {
-            output::line(&format_args!("adversary {name}: {adversary:?}"))?;
+            output::line(&format_args!("adversary {name}: {adversary}"))?;
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            output::line(&format_args!("fault {number}: {fault:?}"))?;
+            output::line(&format_args!("fault {number}: {fault}"))?;
         }
         Ok(())
     }

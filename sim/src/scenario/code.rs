@@ -1,6 +1,6 @@
 //! A scenario as Rust, ready to be pasted: what is as it is by itself is left out.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 use super::{Defence, Families, Fault, Keys, Kind, NodePlan, Scenario, Whom};
@@ -107,6 +107,35 @@ impl Scenario {
 /// A value as Rust writes it.
 pub(crate) trait Code {
     fn code(&self) -> String;
+}
+
+/// As [`Scenario::to_rust`] writes it: only what is out of the ordinary.
+macro_rules! displayed {
+    ($($type:ident),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.code())
+            }
+        }
+    )*};
+}
+
+displayed!(Adversary, Kind, NodePlan);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, lasts, whom, kind } = self;
+        write!(f, "at {at:?} ")?;
+        if self.is_endless() {
+            f.write_str("for ever")?
+        } else {
+            write!(f, "for {lasts:?}")?
+        }
+        match whom {
+            Whom::All => write!(f, ", all nodes: {kind}"),
+            Whom::Nodes(names) => write!(f, ", nodes {names:?}: {kind}"),
+        }
+    }
 }
 
 /// By its type's name and that of the variant.
@@ -364,6 +393,17 @@ fn two_nodes() {
 }
 "#
         );
+    }
+
+    #[test]
+    fn a_fault_says_when_whom_and_what() {
+        let kind = Kind::LinkIn(Quality { loss: 5, ..Quality::PERFECT });
+        let (at, lasts) = (Duration::from_millis(2500), Duration::MAX);
+        let fault = Fault { at, lasts, whom: Whom::Nodes(vec![1, 4]), kind };
+        let said = "at 2.5s for ever, nodes [1, 4]: \
+                    Kind::LinkIn(Quality { loss: 5, ..Quality::PERFECT })";
+        assert_eq!(fault.to_string(), said);
+        assert_eq!(NodePlan::ORDINARY.to_string(), "NodePlan::ORDINARY");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use super::{ScenarioError, is_within};
+use super::{Mistake, ScenarioError, is_within};
+use crate::draw::EVERY_ONE;
 use crate::host::disk::Durable;
 use crate::network::quality::Quality;
 
@@ -26,7 +27,8 @@ impl Whom {
     }
 }
 
-/// What goes wrong.
+/// What goes wrong. Where several of a kind befall a node at a time the worst counts; links
+/// add up, and so do drifts and steps of clocks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Links are like this, both ways. All that befalls datagrams and segments.
@@ -47,7 +49,8 @@ pub enum Kind {
         silently: bool,
         /// What they find when they start.
         durable: Durable,
-        /// Whether they come back with another address.
+        /// Whether they come back with other addresses; behind a gateway it is the
+        /// gateway's, for all who are behind it.
         moves: bool,
         /// Whether they come back with another key.
         renews_key: bool,
@@ -142,6 +145,21 @@ impl Fault {
         }
         match &self.kind {
             Kind::Link(quality) | Kind::LinkOut(quality) | Kind::LinkIn(quality) => {
+                let wrong = |field, what| {
+                    Err(ScenarioError { field: format!("faults[{number}].kind.{field}"), what })
+                };
+                let chances = quality.chances();
+                if let Some((field, _)) = chances.into_iter().find(|(_, many)| *many > EVERY_ONE) {
+                    return wrong(field, Mistake::TooMany(EVERY_ONE as usize));
+                }
+                if matches!(self.kind, Kind::LinkIn(_)) {
+                    if quality.bandwidth > 0 {
+                        return wrong("bandwidth", Mistake::OutwardAlone);
+                    }
+                    if quality.send_buffer_full {
+                        return wrong("send_buffer_full", Mistake::OutwardAlone);
+                    }
+                }
                 within(quality.delay, "kind.delay")?;
                 within(quality.jitter, "kind.jitter")
             }

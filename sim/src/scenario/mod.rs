@@ -114,7 +114,9 @@ impl Scenario {
     #[must_use]
     pub fn nodes(mut self, count: u32) -> Self {
         let first = self.nodes.last_key_value().map_or(0, |(name, _)| name.saturating_add(1));
-        for name in first..first.saturating_add(count) {
+        // One too many is enough to be told so.
+        let room = NODES_MAX.saturating_add(1).saturating_sub(self.nodes.len());
+        for name in (first..first.saturating_add(count)).take(room) {
             let is_bootnode = self.nodes.is_empty();
             self.nodes.insert(name, NodePlan { is_bootnode, ..NodePlan::ORDINARY });
         }
@@ -203,7 +205,9 @@ impl Scenario {
         for (name, plan) in &self.nodes {
             let field = |field| format!("nodes[{name}].{field}");
             match plan.provider {
-                None if *name > u16::MAX.into() => {
+                _ if *name > u16::MAX.into()
+                    && (plan.provider.is_none() || (plan.nat.is_some() && plan.home.is_none())) =>
+                {
                     return wrong(format!("nodes[{name}]"), Mistake::TooMany(u16::MAX.into()));
                 }
                 None => {}
@@ -221,8 +225,12 @@ impl Scenario {
                 if *inhabitants > HOME_MAX {
                     return wrong(field("home"), Mistake::TooMany(HOME_MAX));
                 }
-                if self.nodes.get(first).is_none_or(|first| first.nat != plan.nat) {
+                let other = self.nodes.get(first);
+                if other.is_none_or(|other| other.nat != plan.nat) {
                     return wrong(field("nat"), Mistake::OtherGateway(*first));
+                }
+                if other.is_none_or(|other| other.region != plan.region) {
+                    return wrong(field("region"), Mistake::OtherRegion(*first));
                 }
             }
             is_within(plan.starts, || field("starts"))?;
@@ -248,11 +256,14 @@ impl Scenario {
             }
         }
         for (number, fault) in self.faults.iter().enumerate() {
-            if let Whom::Nodes(names) = &fault.whom
-                && let Some(unknown) = names.iter().find(|name| !self.nodes.contains_key(name))
-            {
-                let field = format!("faults[{number}].whom");
-                return wrong(field, Mistake::NoSuchNode(*unknown));
+            if let Whom::Nodes(names) = &fault.whom {
+                let field = || format!("faults[{number}].whom");
+                if names.is_empty() {
+                    return wrong(field(), Mistake::Empty);
+                }
+                if let Some(unknown) = names.iter().find(|name| !self.nodes.contains_key(name)) {
+                    return wrong(field(), Mistake::NoSuchNode(*unknown));
+                }
             }
             fault.check(number)?;
         }
@@ -322,6 +333,10 @@ pub enum Mistake {
     NoSuchNode(u32),
     /// This node of the same home is behind another one.
     OtherGateway(u32),
+    /// This node of the same home is in another one.
+    OtherRegion(u32),
+    /// What is sent to a node says nothing of this.
+    OutwardAlone,
     /// Gateways here translate addresses of IPv4 alone.
     NatWithoutIpv4,
     /// This is no range of addresses.
@@ -346,6 +361,10 @@ impl fmt::Display for ScenarioError {
             Mistake::OtherGateway(other) => {
                 write!(f, "nodes[{other}], of the same home, is behind another gateway")
             }
+            Mistake::OtherRegion(other) => {
+                write!(f, "nodes[{other}], of the same home, is in another region")
+            }
+            Mistake::OutwardAlone => f.write_str("what is sent to a node has none"),
             Mistake::NatWithoutIpv4 => f.write_str("a node behind a gateway needs IPv4"),
             Mistake::NotANetwork(text) => write!(f, "{text:?} is no network"),
             Mistake::TooLong(most) => write!(f, "expected at most {} s", most.as_secs()),
@@ -361,6 +380,7 @@ impl core::error::Error for ScenarioError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Quality;
 
     #[test]
     fn a_mistake_is_named_by_its_field() {
@@ -392,6 +412,25 @@ mod tests {
         assert_eq!(scenario.clone().node(5, at_home(None)).check(), Ok(()));
         let expected = "nodes[5].nat: nodes[4], of the same home, is behind another gateway";
         assert_eq!(said(scenario.node(5, at_home(nat(false)))), expected);
+        let elsewhere = NodePlan { region: crate::Region::Asia, ..at_home(nat(true)) };
+        let scenario = Scenario::new(1).nodes(1).node(4, at_home(nat(true))).node(5, elsewhere);
+        let expected = "nodes[5].region: nodes[4], of the same home, is in another region";
+        assert_eq!(said(scenario), expected);
+        let behind = NodePlan { nat: nat(true), provider: Some(1), ..NodePlan::ORDINARY };
+        let scenario = Scenario::new(1).node(65_536, behind);
+        assert_eq!(said(scenario), "nodes[65536]: expected at most 65535");
+        assert_eq!(said(Scenario::new(1).nodes(u32::MAX)), "nodes: expected at most 60000");
+        let with = |kind| {
+            let (at, lasts, whom) = (Duration::ZERO, Duration::ZERO, Whom::All);
+            said(Scenario::new(1).nodes(2).fault(Fault { at, lasts, whom, kind }))
+        };
+        let link = Quality { fin: 1_000_001, ..Quality::PERFECT };
+        assert_eq!(with(Kind::LinkOut(link)), "faults[0].kind.fin: expected at most 1000000");
+        let link = Quality { bandwidth: 1, ..Quality::PERFECT };
+        let expected = "faults[0].kind.bandwidth: what is sent to a node has none";
+        assert_eq!(with(Kind::LinkIn(link)), expected);
+        let scenario = Scenario::new(1).nodes(2).partition(vec![], Duration::ZERO, Duration::ZERO);
+        assert_eq!(said(scenario), "faults[0].whom: expected at least one");
         let far = Scenario::new(1).node(65_536, NodePlan::ORDINARY);
         assert_eq!(said(far), "nodes[65536]: expected at most 65535");
         let plan = NodePlan { max_peers: 10_001, ..NodePlan::ORDINARY };

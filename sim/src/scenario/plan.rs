@@ -46,8 +46,9 @@ pub struct NodePlan {
     /// The gateway that it is behind; `None`: it is reached directly. It has an address of
     /// IPv4 then.
     pub nat: Option<Nat>,
-    /// Nodes of one home are behind one gateway, which is the same for all of them; `None`:
-    /// it has one for itself. They know each other from outside alone, as nothing announces
+    /// Nodes of one home are in one region behind one gateway, which is the same for all of
+    /// them; `None`: it has one for itself. If it maps ports the first of them by name has
+    /// 30303, the next 30304. They know each other from outside alone, as nothing announces
     /// them within, so they need [`Nat::hairpin`] to meet. Without a gateway it means nothing.
     pub home: Option<u16>,
     /// geth `MaxPeers`.

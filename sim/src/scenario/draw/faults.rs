@@ -9,6 +9,7 @@ use devp2p_core::entropy::{Rng, Seed};
 use super::{before, coin, links, millis, one, together};
 use crate::draw::index;
 use crate::host::disk::Durable;
+use crate::network::quality::Quality;
 use crate::scenario::{Fault, Kind, NodePlan, Whom};
 
 /// When the world was made, before the first second of Unix time: what a machine
@@ -87,7 +88,11 @@ impl Network<'_> {
             0 | 3 => Whom::Nodes(vec![one(rng, &self.names, 0)]),
             _ => {
                 let names = self.names.iter().filter(|_| rng.below(share * 2) == 0);
-                Whom::Nodes(names.copied().collect())
+                let mut names: Vec<u32> = names.copied().collect();
+                if names.is_empty() {
+                    names.push(one(rng, &self.names, 0));
+                }
+                Whom::Nodes(names)
             }
         }
     }
@@ -118,8 +123,13 @@ fn weather(rng: &mut Rng, network: &Network<'_>) -> Vec<Fault> {
 fn one_sided_weather(rng: &mut Rng, network: &Network<'_>) -> Vec<Fault> {
     let ways = links::which(rng);
     brief(several(rng, network, |rng| {
-        let kind = if coin(rng) { Kind::LinkOut } else { Kind::LinkIn };
-        kind(links::bad(rng, &ways))
+        let link = links::bad(rng, &ways);
+        if coin(rng) {
+            Kind::LinkOut(link)
+        } else {
+            // Of what is sent to a node these say nothing.
+            Kind::LinkIn(Quality { bandwidth: 0, send_buffer_full: false, ..link })
+        }
     }))
 }
 

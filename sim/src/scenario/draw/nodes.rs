@@ -100,8 +100,10 @@ fn move_in(seed: &Seed, name: u32, homes: u32, plan: &mut NodePlan) {
     let rng = &mut seed.derive("inhabitant", name.into()).jitter();
     if coin(rng) {
         let home = rng.below(homes);
-        plan.nat = Some(gateway(&mut seed.derive("home", home.into()).jitter()));
+        let rng = &mut seed.derive("home", home.into()).jitter();
+        plan.nat = Some(gateway(rng));
         plan.home = u16::try_from(home).ok();
+        plan.region = one(rng, &Region::ALL, Region::default());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Swarms of small worlds.
 
+use core::sync::atomic::AtomicU64;
+
 use super::*;
 use crate::World;
 
@@ -57,6 +59,39 @@ fn a_swarm_that_is_stopped_says_what_was_done() {
     let summary = swarm(0..1_000_000, 2).run(&(), &stop, |_| stop.store(true, Ordering::Relaxed));
     let seeds = summary.unwrap().seeds;
     assert!((1..5).contains(&seeds), "{seeds}");
+}
+
+/// The world of the first seed goes on until all others are as far ahead as they may be,
+/// and then the swarm is stopped.
+struct Slow {
+    begun: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Trial for Slow {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        if world.scenario.seed == 0 {
+            while self.begun.load(Ordering::Relaxed) < AHEAD {
+                thread::yield_now();
+            }
+            // The other thread is at its last, and waits soon: too late only shows nothing.
+            (0..100_000).for_each(|_| thread::yield_now());
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn who_waits_for_a_world_that_was_broken_off_waits_no_longer() {
+    let slow = Slow { begun: AtomicU64::new(0), stop: AtomicBool::new(false) };
+    let mut swarm = swarm(0..10 * AHEAD, 2);
+    let options = &mut swarm.options;
+    (options.nodes, options.time) = (Some(1), Some(Duration::ZERO));
+    (options.calm, options.checked) = (Some(Duration::from_secs(1)), Some(false));
+    let summary = swarm.run(&slow, &slow.stop, |_| ()).unwrap();
+    assert!((AHEAD - 2..AHEAD).contains(&summary.seeds), "{}", summary.seeds);
 }
 
 #[test]

@@ -59,3 +59,33 @@ fn seed_1194_breaks_d5() {
         panic!("{violation}");
     }
 }
+
+/// A crash that went on when the node was to start gave it another key than the one that
+/// others knew, and an oracle took its pongs for answers to those (`World::renew_key`).
+#[test]
+fn seed_1357_breaks_d5() {
+    use core::time::Duration;
+
+    use devp2p_sim::{Durable, Fault, Kind, NodePlan, Scenario, Talk, Whom, play};
+
+    let late = Duration::from_millis(46_282);
+    let scenario = Scenario::new(1357)
+        .node(2, NodePlan { is_bootnode: true, starts: late, ..NodePlan::ORDINARY })
+        .node(3, NodePlan::ORDINARY)
+        .fault(Fault {
+            at: Duration::from_millis(43_637),
+            lasts: Duration::from_secs(3),
+            whom: Whom::Nodes(vec![2]),
+            kind: Kind::Crash {
+                silently: false,
+                durable: Durable::All,
+                moves: false,
+                renews_key: true,
+            },
+        });
+    let scenario = Scenario { calm: Duration::from_secs(1), ..scenario };
+    let played = play(&scenario, &Talk).unwrap();
+    if let Some(violation) = played.violation {
+        panic!("{violation}");
+    }
+}

@@ -32,7 +32,6 @@ impl Oracle {
         if let Some(before) = machine.memory.id.replace(terms.id)
             && before != terms.id
         {
-            books.ids_blur = true;
             books.gone.insert(before, world);
         }
         machine.run = Some(Run {

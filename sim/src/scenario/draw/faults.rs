@@ -124,12 +124,10 @@ fn one_sided_weather(rng: &mut Rng, network: &Network<'_>) -> Vec<Fault> {
     let ways = links::which(rng);
     brief(several(rng, network, |rng| {
         let link = links::bad(rng, &ways);
-        if coin(rng) {
-            Kind::LinkOut(link)
-        } else {
-            // Of what is sent to a node these say nothing.
-            Kind::LinkIn(Quality { bandwidth: 0, send_buffer_full: false, ..link })
-        }
+        // Of what is sent to a node these say nothing.
+        let inward = Quality { bandwidth: 0, send_buffer_full: false, ..link };
+        let is_inward = coin(rng) && inward != Quality::PERFECT;
+        if is_inward { Kind::LinkIn(inward) } else { Kind::LinkOut(link) }
     }))
 }
 

@@ -27,6 +27,7 @@ use crate::scenario::Keys;
 
 /// Between two turns of those that send much, and of all others.
 const TURN_OF_FLOODS: Duration = Duration::from_millis(100);
+/// Turns of those that send much, in a second.
 const FLOODS_A_SECOND: u32 = 10;
 const TURN: Duration = Duration::from_secs(1);
 

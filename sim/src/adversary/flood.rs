@@ -4,7 +4,7 @@ use super::actor::Actor;
 use crate::draw::index;
 use crate::host::Around;
 
-/// Pings so many times each victim, each time as another id.
+/// Pings so many times each victim, each time as an id that is drawn.
 pub(super) fn strike(actor: &mut Actor, around: &mut Around<'_>, pings: u32) {
     for target in 0..actor.targets.len() {
         for _ in 0..pings {

@@ -42,11 +42,11 @@ pub enum Attack {
     /// Each id pings its victims, and answers their questions with nodes that there
     /// are not, each in a network of its own and as close as it gets.
     Poison,
-    /// So many packets a second to each victim, whose source is forged: pings from anywhere and from
-    /// honest nodes, pongs and neighbours that nobody asked for.
+    /// So many packets a second to each victim, whose source is forged: pings from
+    /// anywhere and from honest nodes, pongs and neighbours that nobody asked for.
     Forge(u16),
-    /// So many pings a second to each victim, each of an id that is drawn, from its own addresses; nothing
-    /// that they bring is answered.
+    /// So many pings a second to each victim, each of an id that is drawn, from its own
+    /// addresses; nothing that they bring is answered.
     PingFlood(u16),
     /// Each id dials as often as it is let in, and holds its slot for as long as it
     /// can.

@@ -10,7 +10,7 @@ use devp2p_core::driver::SocketFailure;
 use devp2p_core::entropy::Rng;
 use devp2p_core::time::Instant;
 
-use crate::draw::{between, chance, exponential, index, up_to};
+use crate::draw::{Millionths, between, chance, exponential, index, up_to};
 use crate::event::Event;
 use crate::queue::Queue;
 
@@ -438,23 +438,30 @@ impl Network {
         if path.clogged || length > path.mtu || self.is_cut(from, to) {
             return true;
         }
-        let (out, into) = (self.links[from].outbound, self.links[to].inbound);
-        for (machine, way, chances) in [(from, 0, out.burst_loss), (to, 1, into.burst_loss)] {
-            let left = &mut self.links[machine].bursts[way];
-            if chances == 0 {
-                *left = 0;
-            } else if *left > 0 {
-                *left -= 1;
-                return true;
-            } else {
-                let rng = &mut self.links[from].rng;
-                if chance(rng, chances) {
-                    self.links[machine].bursts[way] = self.links[from].rng.below(BURST);
-                    return true;
-                }
-            }
-        }
-        chance(&mut self.links[from].rng, path.loss)
+        let out = self.links[from].outbound.burst_loss;
+        let into = self.links[to].inbound.burst_loss;
+        self.is_in_burst(from, (from, 0), out)
+            || self.is_in_burst(from, (to, 1), into)
+            || chance(&mut self.links[from].rng, path.loss)
+    }
+
+    /// Whether it is lost by a burst on one way of a machine's link, or begins one there.
+    fn is_in_burst(
+        &mut self,
+        from: usize,
+        (machine, way): (usize, usize),
+        chances: Millionths,
+    ) -> bool {
+        let left = self.links[machine].bursts[way];
+        let rng = &mut self.links[from].rng;
+        let (is_lost, left) = match left {
+            _ if chances == 0 => (false, 0),
+            0 if chance(rng, chances) => (true, rng.below(BURST)),
+            0 => (false, 0),
+            left => (true, left - 1),
+        };
+        self.links[machine].bursts[way] = left;
+        is_lost
     }
 }
 

@@ -140,12 +140,7 @@ impl Gateway {
     /// From where a connection is seen to come that is made from inside. What belongs to it
     /// finds its way by itself, as it is the connection's alone.
     pub(crate) const fn outward_tcp(&mut self) -> SocketAddr {
-        let port = self.next_tcp_port;
-        self.next_tcp_port = match port.checked_add(1) {
-            Some(next) => next,
-            None => FIRST_PORT,
-        };
-        SocketAddr::new(self.ip, port)
+        SocketAddr::new(self.ip, take_port(&mut self.next_tcp_port))
     }
 
     /// Where inside a datagram goes that comes from outside, if anywhere.
@@ -183,8 +178,7 @@ impl Gateway {
     }
 
     fn open(&mut self, now: Instant, inside: Inside, only: Option<SocketAddr>) -> u16 {
-        let port = self.next_port;
-        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+        let port = take_port(&mut self.next_port);
         if let Some(before) = self.mappings.remove(&port) {
             self.ports.remove(&(before.inside, before.only));
         }
@@ -194,6 +188,16 @@ impl Gateway {
         self.mappings.insert(port, Mapping { inside, only, sent_to: BTreeMap::new(), used: now });
         port
     }
+}
+
+/// The next port, after the last the first again.
+const fn take_port(next: &mut u16) -> u16 {
+    let port = *next;
+    *next = match port.checked_add(1) {
+        Some(next) => next,
+        None => FIRST_PORT,
+    };
+    port
 }
 
 #[cfg(test)]

@@ -356,11 +356,12 @@ impl Network {
         let closed = pipe.is_closed_port;
         let path = self.path(from, to);
         let rng = self.rng(from);
-        if path.clogged || path.stall || chance(rng, path.loss) || chance(rng, path.unanswered) {
-            self.try_again(queue, now, id, attempt);
-            return None;
-        }
-        if self.is_cut(from, to) {
+        if path.clogged
+            || path.stall
+            || chance(rng, path.loss)
+            || chance(rng, path.unanswered)
+            || self.is_cut(from, to)
+        {
             self.try_again(queue, now, id, attempt);
             return None;
         }
@@ -510,16 +511,10 @@ impl Network {
 
     /// Lets the other know what was read here, if that reaches it, and that it may write
     /// again if it waits for that. What does not reach it is said again a second later.
-    pub(crate) fn acknowledge(
-        &mut self,
-        queue: &mut Queue<Event>,
-        now: Instant,
-        id: PipeId,
-        side: Side,
-    ) {
-        let Some(pipe) = self.tcp.get(id) else { return };
+    fn acknowledge(&mut self, queue: &mut Queue<Event>, now: Instant, id: PipeId, side: Side) {
+        let Some(pipe) = self.tcp.get(id).filter(|pipe| !pipe.severed) else { return };
         let (from, to) = (pipe.end(side).machine, to_machine(pipe, side));
-        let is_silenced = pipe.severed || self.is_obstructed(from, to);
+        let is_silenced = self.is_obstructed(from, to);
         let Some(pipe) = self.tcp.get_mut(id) else { return };
         let end = pipe.end_mut(side);
         if is_silenced {
@@ -547,7 +542,7 @@ impl Network {
         let Some(pipe) = self.tcp.get_mut(id) else { return };
         let end = pipe.end_mut(side);
         end.acknowledges = false;
-        if end.held != Held::Closed && !pipe.severed {
+        if end.held != Held::Closed {
             self.acknowledge(queue, now, id, side);
         }
     }
@@ -565,7 +560,7 @@ impl Network {
 
     /// A gateway has forgotten all connections, and is seen elsewhere than at this address:
     /// of those that went through it nothing arrives any more.
-    pub(crate) fn sever(&mut self, outer: IpAddr) {
+    pub(super) fn sever(&mut self, outer: IpAddr) {
         for pipe in self.tcp.pipes.iter_mut().flatten() {
             let through = [&pipe.dialler, &pipe.acceptor].map(|end| end.address.ip() == outer);
             pipe.severed |= through.contains(&true);

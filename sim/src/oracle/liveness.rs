@@ -16,7 +16,7 @@ use super::table::network;
 use super::{Found, Run, distance};
 use crate::host::{Host, Running};
 use crate::network::nat::NatKind;
-use crate::scenario::{Families, Kind, NodePlan};
+use crate::scenario::{Families, Fault, Kind, NodePlan};
 use crate::world::World;
 
 /// How long after the last fault everything has converged: a refresh of the table,
@@ -207,37 +207,39 @@ impl Settled<'_> {
 
     /// Whether a node is who and where it was when others were told of it.
     fn has_stayed(&self, member: &Member<'_>) -> bool {
-        // What befalls one behind a gateway may befall all who are.
         let (places, network) = (&self.world.places, &self.world.network);
-        let with =
-            |place: &usize| *place == member.place || network.is_beside(*place, member.place);
-        let names: Vec<u32> =
-            places.iter().filter(|(_, place)| with(place)).map(|(name, _)| *name).collect();
-        !self.world.scenario.faults.iter().any(|fault| {
-            names.iter().any(|name| fault.whom.includes(*name))
-                && match fault.kind {
-                    Kind::Crash { moves, renews_key, .. } => moves || renews_key,
-                    Kind::Rebinding => true,
-                    Kind::Link(_)
-                    | Kind::LinkOut(_)
-                    | Kind::LinkIn(_)
-                    | Kind::Partition
-                    | Kind::OneWay
-                    | Kind::Pause
-                    | Kind::Slow(_)
-                    | Kind::LateMessages(_)
-                    | Kind::LateVerification(_)
-                    | Kind::ReadsNothing
-                    | Kind::ReadsSlowly(_)
-                    | Kind::AcceptsNothing
-                    | Kind::SlowStore(_)
-                    | Kind::FailingStore
-                    | Kind::FullStore
-                    | Kind::ClockStep(_)
-                    | Kind::ClockDrift(_)
-                    | Kind::ClockGrain(_) => false,
-                }
-        })
+        // What befalls one behind a gateway befalls all who are.
+        let befalls = |fault: &Fault| {
+            let is_named = |(name, place): (&u32, &usize)| {
+                fault.whom.includes(*name)
+                    && (*place == member.place || network.is_beside(*place, member.place))
+            };
+            places.iter().any(is_named)
+        };
+        let moves = |kind: &Kind| match kind {
+            Kind::Crash { moves, renews_key, .. } => *moves || *renews_key,
+            Kind::Rebinding => true,
+            Kind::Link(_)
+            | Kind::LinkOut(_)
+            | Kind::LinkIn(_)
+            | Kind::Partition
+            | Kind::OneWay
+            | Kind::Pause
+            | Kind::Slow(_)
+            | Kind::LateMessages(_)
+            | Kind::LateVerification(_)
+            | Kind::ReadsNothing
+            | Kind::ReadsSlowly(_)
+            | Kind::AcceptsNothing
+            | Kind::SlowStore(_)
+            | Kind::FailingStore
+            | Kind::FullStore
+            | Kind::ClockStep(_)
+            | Kind::ClockDrift(_)
+            | Kind::ClockGrain(_) => false,
+        };
+        // Nobody is looked for where nothing moves.
+        !self.world.scenario.faults.iter().any(|fault| moves(&fault.kind) && befalls(fault))
     }
 
     /// Whether nobody may have been told where another is by who never was there.

@@ -7,6 +7,18 @@ use devp2p_core::node::ConnectionId;
 
 use crate::network::tcp::{PipeId, Side};
 
+/// A datagram on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    /// The machine that has sent it.
+    pub(crate) by: usize,
+    /// What it shows as its source, true or not.
+    pub(crate) from: SocketAddr,
+    /// Where it was sent to: an address of a machine, or of its gateway.
+    pub(crate) at: SocketAddr,
+    pub(crate) bytes: Bytes,
+}
+
 /// Something that happens at its time, to one machine or to the network.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
@@ -18,9 +30,11 @@ pub(crate) enum Event {
     WakeConnection { machine: usize, run: u32, connection: ConnectionId },
     /// A machine goes on after it was slow or stood still.
     Resume { machine: usize },
-    /// A datagram arrives that was sent to this address of the machine, or of its
-    /// gateway.
-    Datagram { to: usize, at: SocketAddr, from: SocketAddr, bytes: Bytes },
+    /// A datagram arrives.
+    Datagram { to: usize, datagram: Datagram },
+    /// A datagram arrives once more, long after it was sent: where that is now, if
+    /// anywhere, is not known yet.
+    Replay(Datagram),
     /// Nobody listened where a datagram was sent to.
     Icmp { to: usize },
     /// Somebody wants to connect.

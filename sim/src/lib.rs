@@ -44,6 +44,6 @@ pub use scenario::{
     ScenarioError, TIME_MAX, Whom,
 };
 pub use shrink::shrink;
-pub use swarm::{Played, Summary, Swarm, Talk, Trial, play, play_twice, play_watched};
+pub use swarm::{Played, Summary, Swarm, SwarmError, Talk, Trial, play, play_twice, play_watched};
 pub use watch::{Digest, Line};
 pub use world::{Violation, World};

@@ -42,6 +42,42 @@ fn who_dials_a_killed_process_is_refused_and_a_machine_without_power_says_nothin
 }
 
 #[test]
+fn a_datagram_to_a_killed_process_comes_back_as_an_error_where_the_path_says_so() {
+    let unreachable = |silently, icmp| {
+        let kind = Kind::Crash { silently, durable: Durable::All, moves: false, renews_key: false };
+        let fault = |at, whom, kind| Fault { at: secs(at), lasts: secs(300), whom, kind };
+        let mut world = Scenario::new(1)
+            .nodes(3)
+            .fault(fault(30, Whom::Nodes(vec![0]), kind))
+            .fault(fault(0, Whom::All, Kind::Link(Quality { icmp, ..Quality::PERFECT })))
+            .build()
+            .unwrap();
+        world.run_for(secs(120)).unwrap();
+        world.reached().of("socket port_unreachable")
+    };
+    assert!(unreachable(false, true) > 0);
+    assert_eq!((unreachable(true, true), unreachable(false, false)), (0, 0));
+}
+
+/// A connection that has much to say on it does not keep datagrams from a narrow link
+/// for longer than it is narrow.
+#[test]
+fn a_link_that_was_narrow_carries_datagrams_again() {
+    let answered = |bandwidth| {
+        let link = Kind::LinkOut(Quality { bandwidth, ..Quality::PERFECT });
+        let narrow = Fault { at: secs(29), lasts: secs(2), whom: Whom::Nodes(vec![0]), kind: link };
+        let mut world = Scenario::new(1).nodes(2).fault(narrow).build().unwrap();
+        world.host([LocalCapability::new("talk", 1, 1)], |_, _| Talks::default()).unwrap();
+        world.run_for(secs(32)).unwrap();
+        let before = world.datagrams().delivered;
+        world.run_for(secs(60)).unwrap();
+        world.datagrams().delivered - before
+    };
+    let (narrow, wide) = (answered(2000), answered(0));
+    assert!(wide > 10 && narrow * 10 >= wide * 9, "{narrow} of {wide}");
+}
+
+#[test]
 fn late_messages_hold_up_the_peers_of_async_code_and_their_handshakes_take_as_long_as_ever() {
     let connected = |late| {
         let mut scenario = Scenario::new(1)

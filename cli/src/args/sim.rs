@@ -24,7 +24,7 @@ pub(crate) struct Sim {
     /// minute follows, or 36 [default: 2 to 6 minutes, as the seed has it]
     #[arg(long, value_name = "DURATION", value_parser = time)]
     pub(crate) time: Option<Duration>,
-    /// Nodes of each [default: 2 to 24, as the seed has it]
+    /// Nodes of each [default: 2 to 24, or 50 to 72 in one of 32, as the seed has it]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=devp2p_sim::NODES_MAX as i64))]
     pub(crate) nodes: Option<u32>,

@@ -70,7 +70,13 @@ fn many(
     });
     progress.end();
     told?;
-    summary.map_err(|error| wrong(&error))
+    match summary {
+        Ok(summary) => Ok(summary),
+        Err(error) => {
+            teller.summary(&error.summary)?;
+            Err(wrong(error.seed, &error.mistake))
+        }
+    }
 }
 
 /// The world of one seed, traced if that was asked for.
@@ -93,7 +99,7 @@ fn one(
         let is_over = stop.is_set() || told.is_err();
         if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let played = played.map_err(|error| wrong(&error))?;
+    let played = played.map_err(|mistake| wrong(seed, &mistake))?;
     told?;
     teller.played(&played)?;
     match &played.violation {
@@ -156,6 +162,6 @@ const fn stand_in_keys() -> Keys {
     Keys::Curve
 }
 
-fn wrong(error: &ScenarioError) -> Failure {
-    Failure::Setting("scenario".to_owned(), error.to_string())
+fn wrong(seed: u64, mistake: &ScenarioError) -> Failure {
+    Failure::Setting(format!("scenario of seed {seed}"), mistake.to_string())
 }

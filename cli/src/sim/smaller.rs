@@ -11,6 +11,9 @@ use crate::output;
 /// Worlds that are tried at most.
 const TRIALS: u32 = 500;
 
+/// Of so many one is told of though it is no smaller.
+const SAID: u32 = 10;
+
 /// Prints the smallest that is found until it is told to stop, as a test.
 pub(super) fn print(
     trial: &impl Trial,
@@ -25,6 +28,8 @@ pub(super) fn print(
         if fails {
             let (nodes, faults) = (smaller.nodes.len(), smaller.faults.len());
             output::say(format_args!("shrinking: {nodes} nodes, {faults} faults, trial {trials}"));
+        } else if trials % SAID == 0 && !stop.is_set() {
+            output::say(format_args!("shrinking: trial {trials}, of {TRIALS} at most"));
         }
         fails
     });

@@ -22,6 +22,12 @@ pub(super) struct Teller<'a> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Json<'a> {
+    /// A part of it, as Rust: a node, an adversary or a fault, and which.
+    Scenario {
+        part: &'a str,
+        number: u32,
+        code: String,
+    },
     Line {
         seconds: f64,
         node: Option<u32>,
@@ -60,19 +66,23 @@ impl<'a> Teller<'a> {
 
     /// What a world is made of.
     pub(super) fn scenario(&self, scenario: &Scenario) -> Result<(), Failure> {
-        if self.arguments.json {
-            return Ok(());
-        }
         for (name, plan) in &scenario.nodes {
-            output::line(&format_args!("node {name}: {plan}"))?;
+            self.part("node", *name, plan)?;
         }
         for (name, adversary) in &scenario.adversaries {
-            output::line(&format_args!("adversary {name}: {adversary}"))?;
+            self.part("adversary", *name, adversary)?;
         }
         for (number, fault) in scenario.faults.iter().enumerate() {
-            output::line(&format_args!("fault {number}: {fault}"))?;
+            self.part("fault", u32::try_from(number).unwrap_or(u32::MAX), fault)?;
         }
         Ok(())
+    }
+
+    fn part(&self, part: &str, number: u32, code: &dyn fmt::Display) -> Result<(), Failure> {
+        if self.arguments.json {
+            return output::json(&Json::Scenario { part, number, code: code.to_string() });
+        }
+        output::line(&format_args!("{part} {number}: {code}"))
     }
 
     /// One line of a trace.

@@ -337,7 +337,10 @@ impl Host {
                 let taken = bytes.len().min(devp2p_core::limits::DATAGRAM + 1);
                 running.node.datagram(now, from, &bytes[..taken]);
             }
-            Heard::Icmp => running.node.not_received(SocketFailure::Refused),
+            Heard::Icmp => {
+                around.watch.oracle.port_unreachable();
+                running.node.not_received(SocketFailure::Refused);
+            }
             // It is accepted when all else is done.
             Heard::Incoming => {}
             Heard::Pipe(id) => running.todo.push_back(Todo::Pump(id)),

@@ -11,7 +11,7 @@ use devp2p_core::entropy::Rng;
 use devp2p_core::time::Instant;
 
 use crate::draw::{Millionths, between, chance, exponential, index, up_to};
-use crate::event::Event;
+use crate::event::{Datagram, Event};
 use crate::queue::Queue;
 
 pub(crate) mod nat;
@@ -227,6 +227,28 @@ impl Network {
         &mut self.links[machine].rng
     }
 
+    /// From now on this befalls what a machine sends and what is sent to it. What waits for
+    /// its turn goes as fast as the link is now.
+    pub(crate) fn qualify(
+        &mut self,
+        now: Instant,
+        machine: usize,
+        outbound: Quality,
+        inbound: Quality,
+    ) {
+        let link = &mut self.links[machine];
+        let (before, bandwidth) = (link.outbound.bandwidth, outbound.bandwidth);
+        let waits = (link.free_at - now).as_micros() * u128::from(before);
+        let waits = waits.checked_div(bandwidth.into()).unwrap_or_default();
+        link.free_at = now + Duration::from_micros(u64::try_from(waits).unwrap_or(u64::MAX));
+        (link.outbound, link.inbound) = (outbound, inbound);
+    }
+
+    /// A machine's power is off: nothing waits for its turn any more.
+    pub(crate) fn power_off(&mut self, now: Instant, machine: usize) {
+        self.links[machine].free_at = now;
+    }
+
     /// When it is the turn of what a machine sends now.
     fn turn(&self, now: Instant, from: usize) -> Instant {
         self.links[from].free_at.max(now)
@@ -364,7 +386,12 @@ impl Network {
         let (machine, seen) = match route {
             Route::To(machine, seen) => (machine, seen),
             Route::Closed(machine) => {
-                self.refuse(queue, now, from, machine);
+                self.lose();
+                let path = self.path(from, machine);
+                if !self.is_cut(from, machine) {
+                    let way = self.latency(now, from, machine, &path);
+                    self.refuse(queue, now + way, from, machine);
+                }
                 return Ok(());
             }
             Route::Nowhere => {
@@ -382,7 +409,7 @@ impl Network {
         self.counts.lost += 1;
     }
 
-    /// Nobody listens where it was sent to.
+    /// Nobody listens where something has arrived, at this time.
     pub(crate) fn refuse(
         &mut self,
         queue: &mut Queue<Event>,
@@ -390,10 +417,9 @@ impl Network {
         from: usize,
         machine: usize,
     ) {
-        self.lose();
-        let path = self.path(from, machine);
-        if path.icmp && !self.is_cut(from, machine) && !self.is_cut(machine, from) {
-            let way = self.latency(now, from, machine, &path) * 2;
+        let path = self.path(machine, from);
+        if path.icmp && !self.is_cut(machine, from) {
+            let way = self.latency(now, machine, from, &path);
             queue.push(now + way, Event::Icmp { to: from });
         }
     }
@@ -422,15 +448,24 @@ impl Network {
             arrival = arrival + up_to(rng, Duration::from_secs(1));
         }
         let bytes = damaged(rng, &path, bytes);
-        let event = Event::Datagram { to: machine, at, from: seen, bytes: bytes.clone() };
-        queue.push(arrival, event.clone());
+        let datagram = Datagram { by: from, from: seen, at, bytes };
         if chance(rng, path.duplicate) {
             let again = arrival + up_to(rng, Duration::from_millis(100));
-            queue.push(again, event.clone());
+            queue.push(again, Event::Datagram { to: machine, datagram: datagram.clone() });
         }
         if chance(rng, path.replay) {
             let late = between(rng, Duration::from_secs(1), Duration::from_secs(30));
-            queue.push(arrival + late, event);
+            queue.push(arrival + late, Event::Replay(datagram.clone()));
+        }
+        queue.push(arrival, Event::Datagram { to: machine, datagram });
+    }
+
+    /// Whom a datagram reaches that was on its way for long, if anybody.
+    pub(crate) fn reaches(&mut self, now: Instant, datagram: &Datagram) -> Option<usize> {
+        let Datagram { by, from, at, .. } = *datagram;
+        match self.arrive(now, by, from, at, false) {
+            Route::To(machine, _) if !self.is_cut(by, machine) => Some(machine),
+            Route::To(..) | Route::Closed(_) | Route::Nowhere | Route::Unreachable => None,
         }
     }
 
@@ -503,6 +538,52 @@ mod tests {
         let Counts { sent, lost, .. } = network.counts;
         assert_eq!(sent, 1000);
         assert!((100..=107).contains(&(sent - lost)), "{}", sent - lost);
+    }
+
+    #[test]
+    fn what_waits_on_a_narrow_link_waits_no_longer_than_it_is_narrow() {
+        let (mut network, now) = (Network::default(), Instant::from_secs(5));
+        network.attach(Link::new(Region::default(), Seed::from_number(1).jitter()));
+        let narrow = |bandwidth| Quality { bandwidth, ..Quality::PERFECT };
+        network.qualify(now, 0, narrow(1000), Quality::PERFECT);
+        assert_eq!(network.departure(now, 0, 4000), Instant::from_secs(9));
+        // After a second it is half as narrow: three seconds' bytes go in one and a half.
+        let later = Instant::from_secs(6);
+        network.qualify(later, 0, narrow(2000), Quality::PERFECT);
+        assert_eq!(network.turn(later, 0), Instant::from_millis(7500));
+        network.qualify(later, 0, narrow(0), Quality::PERFECT);
+        assert_eq!(network.turn(later, 0), later);
+    }
+
+    #[test]
+    fn a_replay_goes_where_its_address_is_by_then() {
+        let (mut network, mut queue) = (Network::default(), Queue::new());
+        let ips = [1, 2, 3].map(|last| Ipv4Addr::new(20, 0, 0, last));
+        for ip in ips {
+            let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
+            link.ip4 = Some(ip);
+            link.outbound.replay = 1_000_000;
+            network.attach(link);
+        }
+        let _ = network.send(&mut queue, Instant::ZERO, 0, (ips[1], PORT).into(), &[0; 100]);
+        let mut replay = None;
+        while let Some((at, event)) = queue.pop() {
+            if let Event::Replay(datagram) = event {
+                replay = Some((at, datagram));
+            }
+        }
+        let (at, replay) = replay.unwrap();
+        assert!(at >= Instant::from_secs(1));
+        assert_eq!(network.reaches(at, &replay), Some(1));
+        network.partitions.push(Partition { id: 0, sides: vec![0, 1, 1], one_way: false });
+        assert_eq!(network.reaches(at, &replay), None);
+        network.partitions.clear();
+        network.links[1].ip4 = None;
+        network.settle(1);
+        assert_eq!(network.reaches(at, &replay), None);
+        network.links[2].ip4 = Some(ips[1]);
+        network.settle(2);
+        assert_eq!(network.reaches(at, &replay), Some(2));
     }
 
     #[test]

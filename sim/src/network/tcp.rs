@@ -27,6 +27,13 @@ use crate::queue::Queue;
 /// socket to begin with, more or less.
 const WINDOW: usize = 64 * 1024;
 
+/// The least of it, where a link is narrow: one segment. Nobody fills a narrow link's
+/// queue for long, and what else is sent over it has to wait as long.
+const NARROWEST: usize = 1460;
+
+/// The part of a second's bytes that a connection has under way on a narrow link.
+const NARROW: u64 = 4;
+
 /// After which a lost segment is sent again. RFC 6298 has a second at first and
 /// systems some 200 ms once the round trip is known.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
@@ -349,10 +356,15 @@ impl Network {
         attempt: u32,
     ) -> Option<usize> {
         let pipe = self.tcp.get(id)?;
-        let (from, to) = (pipe.dialler.machine, pipe.acceptor.machine);
         if pipe.dialler.held == Held::Closed || pipe.established || pipe.severed {
             return None;
         }
+        if attempt > 0 && !self.find_again(now, id) {
+            self.try_again(queue, now, id, attempt);
+            return None;
+        }
+        let pipe = self.tcp.get(id)?;
+        let (from, to) = (pipe.dialler.machine, pipe.acceptor.machine);
         let closed = pipe.is_closed_port;
         let path = self.path(from, to);
         let rng = self.rng(from);
@@ -371,6 +383,22 @@ impl Network {
             return None;
         }
         Some(to)
+    }
+
+    /// Looks for whoever is now where a connection goes. Whether there is somebody.
+    fn find_again(&mut self, now: Instant, id: PipeId) -> bool {
+        let Some(pipe) = self.tcp.get(id) else { return false };
+        let (from, seen, at) = (pipe.dialler.machine, pipe.dialler.address, pipe.acceptor.address);
+        let (machine, is_closed_port) = match self.arrive(now, from, seen, at, true) {
+            Route::To(machine, _) => (machine, false),
+            Route::Closed(machine) => (machine, true),
+            Route::Nowhere | Route::Unreachable => return false,
+        };
+        if let Some(pipe) = self.tcp.get_mut(id) {
+            pipe.acceptor.machine = machine;
+            pipe.is_closed_port = is_closed_port;
+        }
+        true
     }
 
     /// The machine has answered nothing: the system tries again.
@@ -439,16 +467,18 @@ impl Network {
         }
         let to = pipe.end(side.other());
         let taken = to.flight_bytes + to.inbox_bytes + to.unacknowledged;
-        let room = WINDOW.saturating_sub(taken);
+        let (from, to) = (pipe.end(side).machine, to_machine(pipe, side));
+        let path = self.path(from, to);
+        let room = window(path.bandwidth).saturating_sub(taken);
         let taken = room.min(bytes.len());
-        if taken < bytes.len() {
+        if taken < bytes.len()
+            && let Some(pipe) = self.tcp.get_mut(id)
+        {
             pipe.end_mut(side).blocked = true;
         }
         if taken == 0 {
             return Moved::Blocked;
         }
-        let (from, to) = (pipe.end(side).machine, to_machine(pipe, side));
-        let path = self.path(from, to);
         let cut = {
             let rng = self.rng(from);
             if chance(rng, path.reset) {
@@ -731,6 +761,15 @@ impl Network {
         if self.tcp.get(id).is_some_and(|pipe| is_over(&pipe.dialler) && is_over(&pipe.acceptor)) {
             self.tcp.remove(id);
         }
+    }
+}
+
+/// Bytes that may be under way or unread on a link of so many bytes a second.
+fn window(bandwidth: u64) -> usize {
+    match usize::try_from(bandwidth / NARROW) {
+        _ if bandwidth == 0 => WINDOW,
+        Ok(bytes) => bytes.clamp(NARROWEST, WINDOW),
+        Err(_) => WINDOW,
     }
 }
 

@@ -11,7 +11,9 @@ use devp2p_core::p2p::Message;
 use devp2p_core::session::{self, SessionError};
 use devp2p_core::time::{Deadline, Instant, Now};
 
-use super::{Books, Flaw, Machine, Oracle, Run, Terms, discovery, peers, resources, session_life};
+use super::{
+    Books, Branch, Flaw, Machine, Oracle, Run, Terms, discovery, peers, resources, session_life,
+};
 use crate::network::tcp::{PipeId, Side};
 
 impl Oracle {
@@ -45,6 +47,13 @@ impl Oracle {
             resources: resources::Book::default(),
             seen: BTreeMap::new(),
         });
+    }
+
+    /// A socket hears that a datagram has found nobody.
+    pub(crate) fn port_unreachable(&mut self) {
+        if let Some(books) = &mut self.0 {
+            books.branches.note(Branch::PortUnreachable);
+        }
     }
 
     /// Somebody has this key, or will: it may be looked for before it is there.

@@ -33,6 +33,8 @@ pub enum Branch {
     CrossingInboundSurvives,
     /// A trusted node was admitted where all slots were taken.
     TrustedBeyondLimits,
+    /// A socket was told that nobody listens where it had sent a datagram.
+    PortUnreachable,
 }
 
 impl Branch {
@@ -49,6 +51,7 @@ impl Branch {
             Self::CrossingOutboundSurvives => "node crossing_outbound_survives",
             Self::CrossingInboundSurvives => "node crossing_inbound_survives",
             Self::TrustedBeyondLimits => "node trusted_beyond_limits",
+            Self::PortUnreachable => "socket port_unreachable",
         }
     }
 }
@@ -101,6 +104,7 @@ impl Reached {
         "refused_out too_many_peers",
         "refused_out useless_peer",
         "session ping_answered",
+        "socket port_unreachable",
         "table bucket_full",
         "table replacement_promoted",
         "table replacements_full",

@@ -36,7 +36,7 @@ const CALM: Duration = Duration::from_secs(60);
 /// What is not left to the seed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DrawOptions {
-    /// How many nodes; `None` for 2 to 24.
+    /// How many nodes; `None` for 2 to 24, and in one world of 32 for 50 to 72.
     pub nodes: Option<u32>,
     /// How long things go wrong, in milliseconds at the finest; `None` for 2 to 6
     /// minutes.
@@ -147,6 +147,14 @@ mod tests {
             assert_eq!(with, Scenario::draw(seed, &DrawOptions::DEFAULT));
         }
         assert_eq!(kinds.len(), 7);
+    }
+
+    #[test]
+    fn a_scenario_is_right_however_many_nodes_it_has() {
+        for nodes in [1000, 60_000] {
+            let options = DrawOptions { nodes: Some(nodes), ..DrawOptions::DEFAULT };
+            (0..20).for_each(|seed| Scenario::draw(seed, &options).check().unwrap());
+        }
     }
 
     #[test]

@@ -82,17 +82,42 @@ impl fmt::Display for Summary {
     }
 }
 
+/// A seed's scenario has a mistake.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SwarmError {
+    /// Whose.
+    pub seed: u64,
+    /// What it is.
+    pub mistake: ScenarioError,
+    /// What was done all the same.
+    pub summary: Summary,
+}
+
+impl fmt::Display for SwarmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scenario of seed {}: {}", self.seed, self.mistake)
+    }
+}
+
+impl core::error::Error for SwarmError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.mistake)
+    }
+}
+
 impl Swarm {
     /// Simulates them all, until it is told to `stop`: what is not done then is
-    /// left out. Each that is done is shown, in the order of seeds.
+    /// left out, unless something is wrong with it already. Each that is done is shown, in
+    /// the order of seeds.
     ///
-    /// Fails where the options make no network.
+    /// Fails with the first seed whose scenario has a mistake, as where the options make
+    /// no network.
     pub fn run(
         &self,
         trial: &impl Trial,
         stop: &AtomicBool,
         mut each: impl FnMut(&Played),
-    ) -> Result<Summary, ScenarioError> {
+    ) -> Result<Summary, SwarmError> {
         let turns = Turns::new(self.seeds.clone());
         let (sender, done) = mpsc::channel();
         thread::scope(|scope| {
@@ -103,14 +128,16 @@ impl Swarm {
                         let scenario = Scenario::draw(seed, &self.options);
                         let mut is_stopped = false;
                         let played = play_watched(&scenario, trial, |_| {
-                            is_stopped = is_set(stop);
+                            is_stopped = is_set(stop) || turns.are_over();
                             if is_stopped {
                                 ControlFlow::Break(())
                             } else {
                                 ControlFlow::Continue(())
                             }
                         });
-                        if is_stopped || sender.send((seed, played)).is_err() {
+                        let is_wrong =
+                            played.as_ref().is_ok_and(|played| played.violation.is_some());
+                        if is_stopped && !is_wrong || sender.send((seed, played)).is_err() {
                             break;
                         }
                     }
@@ -129,9 +156,9 @@ impl Swarm {
                     next += 1;
                     match played {
                         Ok(played) => folding.add(&played, &mut each),
-                        Err(error) => {
-                            failed.get_or_insert(error);
-                            turns.end();
+                        Err(mistake) => {
+                            failed.get_or_insert((next - 1, mistake));
+                            turns.break_off();
                         }
                     }
                 }
@@ -139,7 +166,11 @@ impl Swarm {
             }
             // Only where it was stopped are there gaps.
             early.into_values().flatten().for_each(|played| folding.add(&played, &mut each));
-            failed.map_or_else(|| Ok(folding.finish()), Err)
+            let summary = folding.finish();
+            match failed {
+                None => Ok(summary),
+                Some((seed, mistake)) => Err(SwarmError { seed, mistake, summary }),
+            }
         })
     }
 }
@@ -152,6 +183,7 @@ fn is_set(stop: &AtomicBool) -> bool {
 struct Turns {
     state: Mutex<State>,
     changed: Condvar,
+    are_over: AtomicBool,
 }
 
 struct State {
@@ -162,7 +194,8 @@ struct State {
 impl Turns {
     const fn new(seeds: Range<u64>) -> Self {
         let state = State { folded: seeds.start, left: seeds };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        let are_over = AtomicBool::new(false);
+        Self { state: Mutex::new(state), changed: Condvar::new(), are_over }
     }
 
     /// The next seed, when it is not too far ahead of the others.
@@ -189,6 +222,16 @@ impl Turns {
     fn end(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).left = 0..0;
         self.changed.notify_all();
+    }
+
+    /// There is no sense in what is still under way.
+    fn break_off(&self) {
+        self.are_over.store(true, Ordering::Relaxed);
+        self.end();
+    }
+
+    fn are_over(&self) -> bool {
+        is_set(&self.are_over)
     }
 }
 

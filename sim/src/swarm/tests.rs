@@ -99,5 +99,39 @@ fn options_that_make_no_network_are_an_error() {
     let mut swarm = swarm(0..1000, 2);
     swarm.options.nodes = Some(0);
     let error = swarm.run(&(), &NEVER, |_| ()).unwrap_err();
-    assert_eq!(error.to_string(), "nodes: expected at least one");
+    assert_eq!(error.to_string(), "scenario of seed 0: nodes: expected at least one");
+    assert_eq!(error.summary, Summary::default());
+}
+
+/// The scenario of one seed has a mistake.
+struct Faulty;
+
+impl Trial for Faulty {
+    fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {
+        if world.scenario.seed == 2 { Scenario::new(2).check() } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_mistake_ends_the_swarm_and_says_whose_it_is_and_what_was_done() {
+    let error = swarm(0..1_000_000, 2).run(&Faulty, &NEVER, |_| ()).unwrap_err();
+    assert_eq!((error.seed, error.mistake.field.as_str()), (2, "nodes"));
+    assert!((2..6).contains(&error.summary.seeds), "{}", error.summary);
+}
+
+/// Is stopped where something is found.
+struct Last(AtomicBool);
+
+impl Trial for Last {
+    fn check(&self, _: &World) -> Result<(), String> {
+        self.0.store(true, Ordering::Relaxed);
+        Err("found".to_owned())
+    }
+}
+
+#[test]
+fn what_was_found_is_told_though_it_is_stopped() {
+    let last = Last(AtomicBool::new(false));
+    let summary = swarm(0..1, 1).run(&last, &last.0, |_| ()).unwrap();
+    assert_eq!((summary.seeds, summary.violations), (1, 1));
 }

@@ -40,6 +40,9 @@ impl World {
                 for place in places {
                     if begins {
                         self.with(place, |host, around| host.crash(around, *silently));
+                        if *silently {
+                            self.network.power_off(self.now, place);
+                        }
                         let owed = &mut self.hosts[place].owed;
                         owed.moves |= *moves;
                         owed.renews_key |= *renews_key;
@@ -160,8 +163,7 @@ impl World {
                 | Kind::Rebinding => {}
             }
         }
-        self.network.links[place].outbound = outbound;
-        self.network.links[place].inbound = inbound;
+        self.network.qualify(now, place, outbound, inbound);
         let host = &mut self.hosts[place];
         host.temper = temper;
         host.disk.mood = mood;

@@ -1,12 +1,10 @@
 //! A world: machines, what lies between them, one queue of events, one seed.
 
 use core::fmt;
-use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::discv4::RequestId;
 use devp2p_core::entropy::Seed;
@@ -16,10 +14,10 @@ use devp2p_core::time::Instant;
 use std::sync::Arc;
 
 use crate::adversary::{Actor, Target};
-use crate::event::Event;
+use crate::event::{Datagram, Event};
 use crate::host::{Around, Heard, Host, Hostable};
-use crate::network::Network;
 use crate::network::tcp::{PipeId, Presence, Side};
+use crate::network::{Counts, Network};
 use crate::oracle::{self, Found, Oracle, Reached};
 use crate::queue::Queue;
 use crate::scenario::{Fault, Scenario};
@@ -182,7 +180,12 @@ impl World {
                 self.wake(machine, run, Heard::WakeConnection(connection));
             }
             Event::Stored { machine, run } => self.wake(machine, run, Heard::Stored),
-            Event::Datagram { to, at, from, bytes } => self.datagram(to, at, from, bytes),
+            Event::Datagram { to, datagram } => self.datagram(to, datagram),
+            Event::Replay(datagram) => {
+                if let Some(to) = self.network.reaches(self.now, &datagram) {
+                    self.datagram(to, datagram);
+                }
+            }
             // An adversary does not mind.
             Event::Icmp { to } if self.adversary_at(to).is_some() => {}
             Event::Icmp { to } => self.with(to, |host, around| host.take(around, Heard::Icmp)),
@@ -275,13 +278,18 @@ impl World {
         }
     }
 
-    fn datagram(&mut self, to: usize, at: SocketAddr, from: SocketAddr, bytes: Bytes) {
+    fn datagram(&mut self, to: usize, Datagram { by, from, at, bytes }: Datagram) {
         if let Some(number) = self.adversary_at(to) {
             self.network.counts.delivered += 1;
             return self.act(number, |actor, around| actor.datagram(around, from, at, &bytes));
         }
-        self.network.counts.delivered += u64::from(self.hosts[to].running.is_some());
-        self.with(to, |host, around| host.take(around, Heard::Datagram(from, bytes)));
+        let Host { running, is_off, .. } = &self.hosts[to];
+        if running.is_some() {
+            self.network.counts.delivered += 1;
+            self.with(to, |host, around| host.take(around, Heard::Datagram(from, bytes)));
+        } else if !is_off {
+            self.network.refuse(&mut self.queue, self.now, by, to);
+        }
     }
 
     /// The adversary at a position of the network.
@@ -349,6 +357,11 @@ impl World {
     /// A digest over everything that the nodes have put out so far.
     pub fn digest(&self) -> Digest {
         self.watch.digest()
+    }
+
+    /// What became of all datagrams so far.
+    pub const fn datagrams(&self) -> Counts {
+        self.network.counts
     }
 
     /// How many events there were.

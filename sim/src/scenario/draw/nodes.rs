@@ -82,7 +82,11 @@ enum Starts {
 
 pub(super) fn draw(seed: &Seed, count: u32, time: Duration) -> BTreeMap<u32, NodePlan> {
     let features = Features::draw(&mut seed.jitter(), count, time);
-    let homes = seed.derive("homes", 0).jitter().below(4);
+    // No more than 254 nodes live in one.
+    let homes = match seed.derive("homes", 0).jitter().below(4) {
+        0 => 0,
+        homes => homes + count / 100,
+    };
     (0..count)
         .map(|name| {
             let rng = &mut seed.derive("node", name.into()).jitter();

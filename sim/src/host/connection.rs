@@ -58,6 +58,11 @@ enum Stage {
 }
 
 impl Connection {
+    /// Whether a message has come that its application does not take.
+    pub(crate) const fn waits_for_application(&self) -> bool {
+        self.undelivered.is_some()
+    }
+
     pub(super) fn dialling(pipe: PipeId, remote: PublicKey, seed: Seed) -> Self {
         Self::new(pipe, Side::Dialler, Stage::Dialling(remote, seed))
     }
@@ -226,7 +231,8 @@ impl Host {
                 let Some(connection) = running.connections.get_mut(&id) else { return };
                 if connection.has_room() && !connection.wants_room {
                     around.watch.put_out(around.now, name, b'm', message.payload());
-                    around.watch.oracle.sent(connection.pipe, connection.side, &message);
+                    let (pipe, side) = (connection.pipe, connection.side);
+                    around.watch.oracle.sent(around.now, pipe, side, &message);
                     connection.outbound_bytes += message.payload().len();
                     connection.outbound.push_back(message);
                     running.todo.push_back(Todo::Pump(id));

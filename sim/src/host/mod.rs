@@ -326,6 +326,7 @@ impl Host {
             Heard::WakeConnection(id) => running.connection_on_time(around.now, now, id),
             Heard::Stored => {
                 if let Some(reply) = self.disk.next_done(around.now, now.unix) {
+                    around.watch.oracle.store_says(self.place, &reply);
                     running.node.stored(now, reply);
                 }
             }

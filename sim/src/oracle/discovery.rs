@@ -11,6 +11,7 @@ use devp2p_core::discv4::{
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, NodeId};
 use devp2p_core::node::{Answer, Command, Node};
+use devp2p_core::store::Reply;
 use devp2p_core::time::{Instant, Now, UnixTime};
 
 use super::{Flaw, Reached, Run, distance, hold, is_local};
@@ -75,6 +76,7 @@ pub(super) struct Book {
     targets: BTreeSet<[u8; 64]>,
     repeated: BTreeSet<[u8; 64]>,
     walks: BTreeSet<RequestId>,
+    /// Of our own record: no packet may name a lower number.
     sequence: u64,
 }
 
@@ -158,6 +160,15 @@ impl Looks {
 }
 
 impl Book {
+    /// T8: from the number that is stored a node goes on. There is none after the last.
+    pub(super) fn store_says(&mut self, reply: &Reply) {
+        if let Reply::Opened { sequence: Some(stored), .. } = reply
+            && *stored < u64::MAX
+        {
+            self.sequence = self.sequence.max(*stored);
+        }
+    }
+
     /// Requests of a kind that are under way.
     fn open(&self, now: Instant) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(move |sent| !sent.done && now < sent.at + REPLY)

@@ -9,6 +9,7 @@ use devp2p_core::discv4::{DropReason, RequestId, Verified};
 use devp2p_core::node::{self, Config, ConnectionId, Report};
 use devp2p_core::p2p::Message;
 use devp2p_core::session::{self, SessionError};
+use devp2p_core::store::Reply;
 use devp2p_core::time::{Deadline, Instant, Now};
 
 use super::{
@@ -54,6 +55,15 @@ impl Oracle {
         if let Some(books) = &mut self.0 {
             books.branches.note(Branch::PortUnreachable);
         }
+    }
+
+    /// A node's store answers.
+    pub(crate) fn store_says(&mut self, place: usize, reply: &Reply) {
+        let Some(books) = &mut self.0 else { return };
+        books.with(place, |run, _| {
+            run.discovery.store_says(reply);
+            Ok(())
+        });
     }
 
     /// Somebody has this key, or will: it may be looked for before it is there.
@@ -327,9 +337,9 @@ impl Oracle {
     }
 
     /// The application sends a message.
-    pub(crate) fn sent(&mut self, pipe: PipeId, side: Side, message: &Message) {
+    pub(crate) fn sent(&mut self, world: Instant, pipe: PipeId, side: Side, message: &Message) {
         let Some(books) = &mut self.0 else { return };
-        books.streams.sent(pipe, side, message);
+        books.streams.sent(world, pipe, side, message);
     }
 
     /// The application gets a message.

@@ -287,6 +287,9 @@ impl Books {
         if let Err(Flaw(invariant, what)) = peers::symmetric(world, &mut self.lopsided) {
             self.fail(invariant, None, what);
         }
+        if let Err(Flaw(invariant, what)) = streams::arrive(world, &self.streams) {
+            self.fail(invariant, None, what);
+        }
     }
 }
 

@@ -1,13 +1,25 @@
 //! S1, S7, S8 and S9: both ends of a connection side by side.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use devp2p_core::crypto::PublicKey;
 use devp2p_core::p2p::Message;
 use devp2p_core::session::SessionError;
+use devp2p_core::time::Instant;
 
 use super::{Flaw, hold};
 use crate::network::tcp::{PipeId, Side};
+use crate::world::World;
+
+/// Without any fault for so long all that was sent moves: a connection that did not
+/// has been closed by then.
+const CALM: Duration = Duration::from_secs(60);
+
+/// The longest that a message is on its way then, and so much more for each KiB that
+/// is: less than any two regions have, and links are as wide as can be.
+const ON_THE_WAY: Duration = Duration::from_secs(10);
+const EACH_KIB: Duration = Duration::from_millis(100);
 
 /// What is known of all connections.
 #[derive(Debug, Default)]
@@ -31,8 +43,8 @@ struct End {
     ended: Option<SessionError>,
     /// Its machine is gone: how it ended nobody knows.
     vanished: bool,
-    /// What it has sent and the other has not received.
-    sent: VecDeque<Message>,
+    /// What it has sent and the other has not received, and when.
+    sent: VecDeque<(Instant, Message)>,
 }
 
 const fn index(side: Side) -> usize {
@@ -74,10 +86,18 @@ impl Book {
         Ok(())
     }
 
-    pub(super) fn sent(&mut self, pipe: PipeId, side: Side, message: &Message) {
+    pub(super) fn sent(&mut self, now: Instant, pipe: PipeId, side: Side, message: &Message) {
         if let Some(pipe) = self.pipes.get_mut(&pipe) {
-            pipe.ends[index(side)].sent.push_back(message.clone());
+            pipe.ends[index(side)].sent.push_back((now, message.clone()));
         }
+    }
+
+    /// Since when the one at this end waits for what the other has sent, and how much.
+    fn waits(&self, pipe: PipeId, side: Side) -> Option<(Instant, usize)> {
+        let pipe = self.pipes.get(&pipe).filter(|pipe| pipe.ends.iter().all(|end| end.here))?;
+        let sent = &pipe.ends[index(side.other())].sent;
+        let bytes = sent.iter().map(|(_, message)| message.payload().len()).sum();
+        Some((sent.front()?.0, bytes))
     }
 
     /// S1: what is received is what was sent, in order.
@@ -92,7 +112,7 @@ impl Book {
         if end.key.is_none() {
             return Ok(());
         }
-        let sent = end.sent.pop_front();
+        let sent = end.sent.pop_front().map(|(_, message)| message);
         hold!(
             sent.as_ref() == Some(message),
             "S1",
@@ -140,4 +160,32 @@ impl Book {
             self.pipes.remove(&id);
         }
     }
+}
+
+/// S1: what is sent arrives, where nothing goes wrong and whoever is to have it takes it.
+pub(super) fn arrive(world: &World, book: &Book) -> Result<(), Flaw> {
+    if !world.is_calm_for(CALM) {
+        return Ok(());
+    }
+    for host in &world.hosts {
+        let Some(running) = &host.running else { continue };
+        for connection in running.connections.values() {
+            let (pipe, side) = (connection.pipe, connection.side);
+            let Some((since, bytes)) = book.waits(pipe, side) else { continue };
+            let other = world.network.tcp.socket(pipe, side.other());
+            let wide = |machine: usize| world.network.links[machine].outbound.bandwidth == 0;
+            if connection.waits_for_application() || !other.is_some_and(|one| wide(one.machine)) {
+                continue;
+            }
+            let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+            hold!(
+                world.now <= since + ON_THE_WAY + EACH_KIB * kib,
+                "S1",
+                "node {} has not received what was sent to it {} s ago, {bytes} bytes by now",
+                host.name,
+                (world.now - since).as_secs()
+            );
+        }
+    }
+    Ok(())
 }

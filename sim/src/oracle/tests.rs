@@ -183,7 +183,7 @@ fn message(payload: &'static [u8]) -> Message {
 fn s1_compares_what_is_received_with_what_was_sent() {
     let (mut book, pipe, _) = pipe();
     for text in [&b"one"[..], b"two"] {
-        book.sent(pipe, Side::Dialler, &message(text));
+        book.sent(Instant::from_secs(1), pipe, Side::Dialler, &message(text));
     }
     book.received(pipe, Side::Acceptor, &message(b"one")).unwrap();
     assert_eq!(broken(book.received(pipe, Side::Acceptor, &message(b"three"))), "S1");

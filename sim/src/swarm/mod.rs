@@ -90,7 +90,7 @@ pub struct SwarmError {
     /// What it is.
     pub mistake: ScenarioError,
     /// What was done all the same.
-    pub summary: Summary,
+    pub summary: Box<Summary>,
 }
 
 impl fmt::Display for SwarmError {
@@ -169,7 +169,9 @@ impl Swarm {
             let summary = folding.finish();
             match failed {
                 None => Ok(summary),
-                Some((seed, mistake)) => Err(SwarmError { seed, mistake, summary }),
+                Some((seed, mistake)) => {
+                    Err(SwarmError { seed, mistake, summary: Box::new(summary) })
+                }
             }
         })
     }

@@ -100,7 +100,7 @@ fn options_that_make_no_network_are_an_error() {
     swarm.options.nodes = Some(0);
     let error = swarm.run(&(), &NEVER, |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "scenario of seed 0: nodes: expected at least one");
-    assert_eq!(error.summary, Summary::default());
+    assert_eq!(*error.summary, Summary::default());
 }
 
 /// The scenario of one seed has a mistake.

@@ -186,7 +186,7 @@ impl Pump<'_, '_> {
         }
         for message in &left {
             around.watch.put_out(around.now, self.name, b'm', message.payload());
-            around.watch.oracle.sent(at.0, at.1, message);
+            around.watch.oracle.sent(around.now, at.0, at.1, message);
         }
         let moved = sends || !commands.is_empty();
         for (command, sizes) in commands {

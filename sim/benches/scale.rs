@@ -95,7 +95,8 @@ impl Application for Echo {
 }
 
 fn scenario(nodes: u32) -> Scenario {
-    let scenario = Scenario { journal: 0, ..Scenario::new(1).nodes(nodes).unchecked() };
+    let scenario =
+        Scenario { journal: 0, ..Scenario::new(1).nodes(nodes).unchecked().without_oracles() };
     #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]
     let scenario = scenario.keys(devp2p_sim::Keys::InsecureStandIn);
     scenario

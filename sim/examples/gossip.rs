@@ -90,9 +90,9 @@ fn main() -> Result<(), &'static str> {
         let played = play(scenario, &Spread(scenario.ends())).ok()?;
         played.violation.filter(|_| scenario.calm >= calm)
     };
-    let fail = |scenario: &Scenario| fails(scenario).is_some();
-    let found = (0..1000).map(|seed| Scenario::draw(seed, &options)).find(fail);
-    let small = shrink(&found.ok_or("no network of a thousand shows it")?, 300, fail);
+    let mut drawn = (0..1000).map(|seed| Scenario::draw(seed, &options));
+    let (found, large) = drawn.find_map(|one| Some((fails(&one)?, one))).ok_or("none shows it")?;
+    let small = shrink(&large, 300, |one| fails(one).is_some_and(|it| it.is_like(&found)));
     println!("{}", small.to_rust("peers_know_the_same", "&Spread(scenario.ends())"));
     println!("seed {}: {}", small.seed, fails(&small).ok_or("it does not fail again")?);
     Ok(())

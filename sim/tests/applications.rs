@@ -229,7 +229,9 @@ fn a_panic_of_an_application_is_told_with_seed_and_time() {
     }
     let scenario = short(9, 2);
     let played = play(&scenario, &With(|world: &mut World| world.host(offer(), |_, _| Bad)));
-    let violation = played.unwrap().violation.unwrap();
+    let played = played.unwrap();
+    assert_eq!(played.seed, 9);
+    let violation = played.violation.unwrap();
     assert!(violation.invariant == "panic" && violation.node.is_some(), "{violation}");
     assert!(violation.what.contains("did not expect a peer"), "{violation}");
     assert!(violation.at > Duration::ZERO && violation.at < secs(60), "{violation}");

@@ -11,7 +11,7 @@ use core::ops::Range;
 use core::sync::atomic::AtomicBool;
 use std::sync::Mutex;
 
-use devp2p_sim::{DrawOptions, Keys, Played, Reached, Swarm, Talk};
+use devp2p_sim::{DrawOptions, Keys, Played, Reached, Summary, Swarm, Talk};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "which seeds, not what comes of them")]
@@ -20,12 +20,18 @@ fn no_invariant_is_broken_in_drawn_worlds_and_every_rare_branch_is_reached() {
     let (first, end) = seeds.split_once("..").expect("DEVP2P_SEEDS is A..B");
     let seeds: Range<u64> = first.parse().unwrap()..end.parse().unwrap();
     let is_enough = seeds.end - seeds.start >= ENOUGH;
-    let reached = all_hold(seeds, DrawOptions::DEFAULT);
+    let is_pinned = seeds == (0..ENOUGH) && cheapest() != Keys::Curve;
+    let (summary, reached) = all_hold(seeds, DrawOptions::DEFAULT);
     for (name, count) in reached.iter() {
         println!("{count:>9} {name}");
     }
     assert!(!is_enough || reached.missing().is_empty(), "never: {:?}", reached.missing());
+    assert!(!is_pinned || summary.digest.to_string() == DIGEST, "{summary}");
 }
+
+/// Over all that these worlds put out with stand-in keys. Whatever a change to core or here
+/// makes nodes say otherwise changes it: then the new one is right, once it is known why.
+const DIGEST: &str = "";
 
 #[test]
 fn nor_in_those_that_have_adversaries() {
@@ -33,7 +39,7 @@ fn nor_in_those_that_have_adversaries() {
 }
 
 /// What such worlds have come to; all of them hold.
-fn all_hold(seeds: Range<u64>, options: DrawOptions) -> Reached {
+fn all_hold(seeds: Range<u64>, options: DrawOptions) -> (Summary, Reached) {
     let options = DrawOptions { keys: cheapest(), ..options };
     let swarm = Swarm { seeds, jobs: NonZeroUsize::new(2).unwrap(), options };
     let reached = Mutex::new(Reached::default());
@@ -46,7 +52,7 @@ fn all_hold(seeds: Range<u64>, options: DrawOptions) -> Reached {
     let summary = swarm.run(&Talk, &AtomicBool::new(false), tell).unwrap();
     println!("{summary}");
     assert_eq!(summary.violations, 0);
-    reached.into_inner().unwrap()
+    (summary, reached.into_inner().unwrap())
 }
 
 /// Among so many worlds there is one for each rare branch.

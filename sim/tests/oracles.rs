@@ -81,7 +81,7 @@ fn stand_in_keys_bring_about_as_many_peers_as_real_ones() {
 /// D8.
 #[test]
 fn look_ups_find_the_closest() {
-    let mut world = Scenario::new(3).nodes(40).unchecked().build().unwrap();
+    let mut world = Scenario::new(3).nodes(40).unchecked().without_oracles().build().unwrap();
     world.run_for(5 * MINUTE).unwrap();
     let ids: Vec<NodeId> = world.names().map(|name| *world.node(name).unwrap().node_id()).collect();
     let mut rng = Seed::from_number(9).jitter();

@@ -63,7 +63,7 @@ impl Case {
 /// Sixty nodes, and five more that come later.
 fn network(seed: u64, attack: Option<Adversary>) -> Scenario {
     let late = NodePlan { starts: MINUTE * 6, ..NodePlan::ORDINARY };
-    let scenario = Scenario::new(seed).keys(KEYS).unchecked().nodes(OLD.end);
+    let scenario = Scenario::new(seed).keys(KEYS).unchecked().without_oracles().nodes(OLD.end);
     let scenario = FRESH.fold(scenario, |scenario, name| scenario.node(name, late.clone()));
     let scenario = scenario.each(|_, plan| plan.max_peers = 12);
     attack.into_iter().fold(scenario, |scenario, attack| scenario.adversary(0, attack))
@@ -131,7 +131,7 @@ fn at_bootnode(mut scenario: Scenario) -> Scenario {
 fn stalled(seed: u64, name: &'static str, how: Stall) -> Case {
     let victim = OLD.end;
     let plan = NodePlan { starts: MINUTE * 6, dials: false, max_peers: 100, ..NodePlan::ORDINARY };
-    let scenario = Scenario::new(seed).keys(KEYS).unchecked().nodes(30);
+    let scenario = Scenario::new(seed).keys(KEYS).unchecked().without_oracles().nodes(30);
     let scenario = scenario.each(|_, plan| {
         plan.static_nodes = vec![victim];
         plan.discovers = plan.is_bootnode;

@@ -1,8 +1,9 @@
-//! Runs seeds of the planted bugs' scenarios: `seeds A B [bare|checked] [SECONDS]`.
-//! Prints what the first seed that fails has found, and with `reached` which rare
-//! branches were: each of the catalogue has to be. `all` goes on after a failure,
-//! `only=P1` heeds no other invariant, `last` prints what happened before it, `trace` all that happened, `blind` is
-//! without oracles.
+//! Runs seeds of the planted bugs' scenarios: `planted A B WORDS`. Prints what the first
+//! seed that fails has found. Words: `drawn`, the networks of `devp2p sim` instead;
+//! `checked`, holds machines to their contract; `blind`, without oracles; `only=P1` heeds no
+//! other invariant; `all` goes on after a failure; `reached` prints which rare branches were,
+//! and each of the catalogue has to be; `last` prints what happened before a failure, `trace`
+//! all that happened.
 #![expect(clippy::unwrap_used, reason = "who runs it sees what went wrong")]
 
 mod scenarios;
@@ -10,7 +11,7 @@ mod scenarios;
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use devp2p_sim::Reached;
+use devp2p_sim::{Reached, SETTLED, Talk, Trial as _};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -58,13 +59,23 @@ fn one(
     only: Option<&str>,
     reached: &mut Reached,
 ) -> Result<(), String> {
-    let settles = seed % 4 == 3;
-    let mut scenario = scenarios::draw(seed);
+    let is_drawn = has("drawn");
+    let mut scenario = if is_drawn { scenarios::drawn(seed) } else { scenarios::draw(seed) };
     scenario.checked = has("checked");
     scenario.oracles = !has("blind");
-    let calm = scenario.calm_from().max(Duration::from_secs(120));
-    let mut world = scenarios::world(scenario, seed % 8 != 7);
-    let all = if settles { calm + devp2p_sim::SETTLED } else { calm + Duration::from_secs(120) };
+    let (settles, all) = if is_drawn {
+        (scenario.calm >= SETTLED, scenario.ends())
+    } else {
+        let calm = scenario.calm_from().max(Duration::from_secs(120));
+        let settles = seed % 4 == 3;
+        (settles, calm + if settles { SETTLED } else { Duration::from_secs(120) })
+    };
+    let mut world = scenario.build().unwrap();
+    if is_drawn {
+        Talk.prepare(&mut world).unwrap();
+    } else if seed % 8 != 7 {
+        Talk::begin(&mut world).unwrap();
+    }
     if has("trace") {
         world.trace();
     }

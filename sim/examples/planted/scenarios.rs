@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use devp2p_sim::core::entropy::{Rng, Seed};
 use devp2p_sim::{
-    Durable, Families, Fault, Keys, Kind, Nat, NatKind, Quality, Region, Scenario, Talk, Whom,
-    World,
+    DrawOptions, Durable, Families, Fault, Keys, Kind, Nat, NatKind, Quality, Region, Scenario,
+    Whom,
 };
 
 /// What is drawn from a seed.
@@ -180,13 +180,9 @@ fn fault(rng: &mut Rng, kind: u32, names: &[u32], newcomers: u32) -> Fault {
     Fault { at, lasts, whom: whom_of, kind }
 }
 
-/// Makes a world of it, in which nodes talk.
-pub(crate) fn world(scenario: Scenario, talks: bool) -> World {
-    let mut world = scenario.build().unwrap();
-    if talks {
-        Talk::begin(&mut world).unwrap();
-    }
-    world
+/// What `devp2p sim` draws.
+pub(crate) fn drawn(seed: u64) -> Scenario {
+    Scenario::draw(seed, &DrawOptions { keys: keys(), ..DrawOptions::DEFAULT })
 }
 
 #[cfg(feature = "insecure-stand-in-curve-for-simulation-and-fuzzing-only")]

@@ -37,7 +37,7 @@ impl NatKind {
 pub struct Nat {
     /// Whom it lets in.
     pub kind: NatKind,
-    /// When it forgets a port that nothing was sent from.
+    /// When it forgets a port that no datagram was sent from. Connections it keeps.
     pub time_out: Duration,
     /// Whether those inside reach each other by their outer addresses.
     pub hairpin: bool,

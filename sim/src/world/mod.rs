@@ -84,6 +84,16 @@ impl fmt::Debug for World {
     }
 }
 
+/// A test that panics says where it was.
+impl Drop for World {
+    #[expect(clippy::print_stderr, reason = "it is a panic's message that this belongs to")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.whereabouts());
+        }
+    }
+}
+
 /// What a run found to be wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
@@ -159,6 +169,17 @@ impl World {
             Some(found) => Err(self.violation(found)),
             None => Ok(true),
         }
+    }
+
+    /// Where it is: what somebody needs to come there again.
+    fn whereabouts(&self) -> String {
+        let (seed, at) = (self.scenario.seed, self.now());
+        let node = self.acting.map(|node| format!(", node {node}")).unwrap_or_default();
+        format!(
+            "simulated network of seed {seed} at {}.{:06} s{node}",
+            at.as_secs(),
+            at.subsec_micros()
+        )
     }
 
     fn violation(&self, found: Found) -> Violation {

@@ -10,7 +10,8 @@ use crate::observer::{Tell, observe, offer};
 use crate::plan::{MAX_PEERS, Plan};
 
 pub(crate) fn run(plan: &Plan, repeat: u32, region: Region) -> Vec<Line> {
-    let mut scenario = Scenario::new(u64::from(repeat) + 1).nodes(plan.nodes).unchecked();
+    let mut scenario =
+        Scenario::new(u64::from(repeat) + 1).nodes(plan.nodes).unchecked().without_oracles();
     for (name, node) in &mut scenario.nodes {
         (node.max_peers, node.dials, node.region) = (MAX_PEERS, plan.dials, region);
         node.starts = plan.between_starts * *name;

@@ -10,6 +10,7 @@ use devp2p_core::discv4::{
 };
 use devp2p_core::entropy::Seed;
 use devp2p_core::identity::{Contact, NodeId};
+use devp2p_core::machine::Machine as _;
 use devp2p_core::node::{Answer, Command, Node};
 use devp2p_core::store::Reply;
 use devp2p_core::time::{Instant, Now, UnixTime};
@@ -54,6 +55,8 @@ struct Question {
     source: SocketAddr,
     hash: [u8; 32],
     target: NodeId,
+    /// It has to be answered.
+    is_owed: bool,
     answers: usize,
     pings: usize,
     /// The keys of the nodes that the answers name.
@@ -66,6 +69,9 @@ pub(super) struct Book {
     sent: VecDeque<Sent>,
     /// Who has answered a ping of ours from where, and when last.
     pub(super) proven: BTreeMap<(NodeId, IpAddr), Instant>,
+    /// Those of them of whom the node knows it for certain: at the very moment at which it
+    /// no longer waits it may have or not.
+    known: BTreeMap<(NodeId, IpAddr), Instant>,
     /// The same by the endpoint that was pinged.
     pub(super) answered: BTreeMap<(NodeId, SocketAddr), Instant>,
     question: Option<Question>,
@@ -217,7 +223,7 @@ pub(super) fn before_packet(
     reached: &mut Reached,
     now: Now,
     node: &Node,
-    (lenient, due): (bool, bool),
+    (lenient, attacked, due): (bool, bool, bool),
     result: &Result<Verified, DropReason>,
 ) {
     let book = &mut run.discovery;
@@ -240,12 +246,16 @@ pub(super) fn before_packet(
                 | Packet::EnrResponse(_) => id,
             };
             let hash = *packet.hash();
+            let known = book.known.get(&(id, source.ip()));
+            let is_known = known.is_some_and(|at| mono < *at + BOND);
+            let is_owed = kind == Kind::Ping || is_known && !lenient && !attacked;
             book.question = Some(Question {
                 kind,
                 id,
                 source,
                 hash,
                 target,
+                is_owed,
                 answers: 0,
                 pings: 0,
                 named: Vec::new(),
@@ -263,6 +273,9 @@ pub(super) fn before_packet(
                     }
                     if kind == Kind::Pong {
                         book.proven.insert((id, source.ip()), mono);
+                        if !due {
+                            book.known.insert((id, source.ip()), mono);
+                        }
                         book.answered.insert((id, to), mono);
                         reached.note(super::Branch::SolicitedPong);
                     }
@@ -432,7 +445,8 @@ impl Book {
     }
 }
 
-/// T9, once all of an answer is there; and what is left of D2.
+/// T9, once all of an answer is there; and what is left of D2. A discovery that waits for
+/// nothing has stopped.
 pub(super) fn executed(
     run: &mut Run,
     memory: &Memory,
@@ -448,10 +462,18 @@ pub(super) fn executed(
         let source = question.source;
         hold!(question.pings <= 2, "D2", "a ping from {source} brings {} pings", question.pings);
     }
+    let Some(discovery) = node.discovery() else { return Ok(()) };
+    hold!(
+        question.answers > 0 || !question.is_owed || discovery.poll_timeout().is_none(),
+        "D2",
+        "{} from {} brings no answer",
+        question.kind,
+        question.source
+    );
     if question.kind != Kind::FindNode || question.answers == 0 {
         return Ok(());
     }
-    let Some(table) = node.discovery().map(discv4::Discovery::table) else { return Ok(()) };
+    let table = discovery.table();
     let entries = || table.buckets().iter().flat_map(|bucket| bucket.entries());
     let any_live = entries().any(|entry| entry.is_live());
     if !any_live && (question.named.is_empty() || lenient) {

@@ -110,14 +110,15 @@ impl Oracle {
         result: &Result<Verified, DropReason>,
     ) {
         let Some(books) = &mut self.0 else { return };
-        let (lenient, due) = (books.ids_blur, due.is_some_and(|due| due.at <= now.mono));
+        let due = due.is_some_and(|due| due.at <= now.mono);
+        let terms = (books.ids_blur, books.is_attacked, due);
         if let Ok(packet) = result
             && let Some(machine) = books.machines.get_mut(place)
         {
             machine.memory.spoken.insert(packet.source().ip());
         }
         books.with(place, |run, reached| {
-            discovery::before_packet(run, reached, now, node, (lenient, due), result);
+            discovery::before_packet(run, reached, now, node, terms, result);
             Ok(())
         });
     }

@@ -135,6 +135,8 @@ struct Books {
     /// has come back with another key, or is behind one gateway with another machine, or
     /// somebody forges sources.
     ids_blur: bool,
+    /// There are adversaries: they may have nodes forget whom they know.
+    is_attacked: bool,
     /// Ids that no machine has any more, and since when.
     gone: BTreeMap<NodeId, Instant>,
     streams: streams::Book,
@@ -206,6 +208,7 @@ impl Oracle {
             Box::new(Books {
                 machines: core::iter::repeat_with(Machine::default).take(machines).collect(),
                 ids_blur: false,
+                is_attacked: false,
                 gone: BTreeMap::new(),
                 streams: streams::Book::default(),
                 wire: discovery::Wire::new(),
@@ -222,6 +225,13 @@ impl Oracle {
     pub(crate) fn ids_blur(&mut self) {
         if let Some(books) = &mut self.0 {
             books.ids_blur = true;
+        }
+    }
+
+    /// In this world there are adversaries.
+    pub(crate) fn is_attacked(&mut self) {
+        if let Some(books) = &mut self.0 {
+            books.is_attacked = true;
         }
     }
 

@@ -186,6 +186,7 @@ impl World {
         let begins = Instant::ZERO + plan.begins;
         let link = Link::new(Region::default(), seed.derive("link", 0).jitter());
         let place = self.network.attach(link);
+        self.watch.oracle.is_attacked();
         if matches!(plan.attack, Attack::Forge(_)) {
             self.watch.oracle.ids_blur();
         }

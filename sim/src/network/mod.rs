@@ -140,9 +140,10 @@ pub(crate) struct Network {
 pub struct Counts {
     /// Given to the network.
     pub sent: u64,
-    /// Handed to a machine.
+    /// Handed to a node, each copy for itself. What finds no node running is neither this
+    /// nor lost.
     pub delivered: u64,
-    /// Lost, for whatever reason.
+    /// Lost on the way, or not let in.
     pub lost: u64,
 }
 

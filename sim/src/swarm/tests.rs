@@ -135,3 +135,12 @@ fn what_was_found_is_told_though_it_is_stopped() {
     let summary = swarm(0..1, 1).run(&last, &last.0, |_| ()).unwrap();
     assert_eq!((summary.seeds, summary.violations), (1, 1));
 }
+
+#[test]
+fn a_world_says_how_to_come_to_where_it_is() {
+    let mut world = Scenario::new(7).nodes(2).build().unwrap();
+    world.run_for(Duration::from_millis(1500)).unwrap();
+    assert_eq!(world.whereabouts(), "simulated network of seed 7 at 1.500000 s");
+    world.acting = Some(1);
+    assert_eq!(world.whereabouts(), "simulated network of seed 7 at 1.500000 s, node 1");
+}

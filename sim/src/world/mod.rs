@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Where it is: what somebody needs to come there again.
-    fn whereabouts(&self) -> String {
+    pub(crate) fn whereabouts(&self) -> String {
         let (seed, at) = (self.scenario.seed, self.now());
         let node = self.acting.map(|node| format!(", node {node}")).unwrap_or_default();
         format!(

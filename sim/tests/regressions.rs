@@ -89,3 +89,46 @@ fn seed_1357_breaks_d5() {
         panic!("{violation}");
     }
 }
+
+/// A process that stood still while its store opened gave it up and was told its number in
+/// the same moment, with its clock an hour back: what it had said of its record before that
+/// left after it. The oracle asks for the stored number from then on
+/// (`sim/src/oracle/discovery.rs`).
+#[test]
+fn seed_3674_breaks_t8() {
+    use core::time::Duration;
+
+    use devp2p_sim::{Durable, Fault, Kind, NodePlan, Scenario, Talk, Whom, play};
+
+    let scenario = Scenario::new(3674)
+        .node(1, NodePlan { is_bootnode: true, ..NodePlan::ORDINARY })
+        .node(3, NodePlan { has_store: true, ..NodePlan::ORDINARY })
+        .fault(Fault {
+            at: Duration::from_secs(90),
+            lasts: Duration::from_secs(5),
+            whom: Whom::Nodes(vec![3]),
+            kind: Kind::ClockStep(-3_600_000_000),
+        })
+        .fault(Fault {
+            at: Duration::from_secs(91),
+            lasts: Duration::from_secs(2),
+            whom: Whom::Nodes(vec![3]),
+            kind: Kind::Crash {
+                silently: false,
+                durable: Durable::All,
+                moves: false,
+                renews_key: false,
+            },
+        })
+        .fault(Fault {
+            at: Duration::from_secs(93),
+            lasts: Duration::from_secs(7),
+            whom: Whom::Nodes(vec![3]),
+            kind: Kind::Pause,
+        });
+    let scenario = Scenario { calm: Duration::ZERO, ..scenario };
+    let played = play(&scenario, &Talk).unwrap();
+    if let Some(violation) = played.violation {
+        panic!("{violation}");
+    }
+}

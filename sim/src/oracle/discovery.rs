@@ -84,6 +84,8 @@ pub(super) struct Book {
     walks: BTreeSet<RequestId>,
     /// Of our own record: no packet may name a lower number.
     sequence: u64,
+    /// The number that its store has just told.
+    stored: Option<u64>,
 }
 
 /// What outlives a machine's runs.
@@ -166,12 +168,13 @@ impl Looks {
 }
 
 impl Book {
-    /// T8: from the number that is stored a node goes on. There is none after the last.
+    /// T8: from the number that is stored a node goes on, but in what it has said already if
+    /// the store was late. There is none after the last.
     pub(super) fn store_says(&mut self, reply: &Reply) {
         if let Reply::Opened { sequence: Some(stored), .. } = reply
             && *stored < u64::MAX
         {
-            self.sequence = self.sequence.max(*stored);
+            self.stored = Some(*stored);
         }
     }
 
@@ -445,7 +448,7 @@ impl Book {
     }
 }
 
-/// T9, once all of an answer is there; and what is left of D2. A discovery that waits for
+/// What is known once all is said. T9, once all of an answer is there; and what is left of D2. A discovery that waits for
 /// nothing has stopped.
 pub(super) fn executed(
     run: &mut Run,
@@ -453,6 +456,9 @@ pub(super) fn executed(
     node: &Node,
     lenient: bool,
 ) -> Result<(), Flaw> {
+    if let Some(stored) = run.discovery.stored.take() {
+        run.discovery.sequence = run.discovery.sequence.max(stored);
+    }
     let Some(question) = run.discovery.question.take() else { return Ok(()) };
     let bonded = run.discovery.proven.contains_key(&(question.id, question.source.ip()));
     if question.kind == Kind::Ping

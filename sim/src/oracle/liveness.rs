@@ -176,6 +176,17 @@ impl Settled<'_> {
         (speaks && from.allows(ip) && to.allows(back)).then_some(ip)
     }
 
+    /// Whether a node is let in where it dials, as far as addresses go. From one address one
+    /// connection is accepted in 30 s: among housemates it may be another's each time.
+    fn gets_in(&self, from: &Member<'_>, to: &Member<'_>) -> bool {
+        let network = &self.world.network;
+        let has_housemates = || {
+            let others = (0..network.links.len()).filter(|other| *other != from.place);
+            others.into_iter().any(|other| network.is_beside(from.place, other))
+        };
+        self.reaches(from, to).is_some_and(|ip| ip.is_ipv6() || !has_housemates())
+    }
+
     /// From where a node is seen to come.
     fn seen(&self, member: &Member<'_>) -> Option<IpAddr> {
         let link = self.world.network.links.get(member.place)?;
@@ -383,7 +394,7 @@ impl Settled<'_> {
             if member.has(other.id())
                 || !member.plan.dials
                 || !member.has_wanted_more(self.world.now)
-                || self.reaches(member, other).is_none()
+                || !self.gets_in(member, other)
                 || !self.has_stayed(other)
                 || !self.share(member, other)
                 || !other.has_room_for(member.id(), self.world.now)
@@ -415,9 +426,9 @@ impl Settled<'_> {
                     && other.plan.discovers
                     && !member.has(other.id())
                     && self.share(member, other)
-                    && self.reaches(member, other).is_some()
                     && other.has_room_for(member.id(), self.world.now)
                     && self.is_known(member, other)
+                    && self.gets_in(member, other)
             };
             let Some(other) = self.members.iter().find(willing) else { continue };
             let apart = reach.get(&member.place) != reach.get(&other.place);

@@ -47,7 +47,12 @@ fn scripts_get_an_object_for_each_seed_and_each_line() {
     assert_eq!(seeds[0]["violation"], Value::Null);
     assert_eq!((&seeds[2]["seeds"], &seeds[2]["violations"]), (&Value::from(2), &Value::from(0)));
     let lines = objects(&["--seed", "5", "--trace", "--json"]);
-    assert_eq!(lines[0]["event"], "line");
+    // Its nodes and faults first, numbered.
+    assert_eq!(lines[0]["event"], "scenario");
+    assert_eq!((&lines[0]["part"], &lines[0]["number"]), (&Value::from("node"), &Value::from(0)));
+    assert!(lines[0]["code"].as_str().unwrap().starts_with("NodePlan {"));
+    let events = lines.iter().map(|object| object["event"].as_str().unwrap());
+    assert!(events.skip_while(|event| *event == "scenario").all(|event| event != "scenario"));
     assert!(lines.iter().any(|line| line["node"] == 0 && line["what"] == "starts"));
     let seed = lines.iter().find(|object| object["event"] == "seed");
     assert_eq!(seed.unwrap()["digest"], seeds[0]["digest"]);

@@ -70,13 +70,10 @@ fn many(
     });
     progress.end();
     told?;
-    match summary {
-        Ok(summary) => Ok(summary),
-        Err(error) => {
-            teller.summary(&error.summary)?;
-            Err(wrong(error.seed, &error.mistake))
-        }
-    }
+    summary.or_else(|error| {
+        teller.summary(&error.summary)?;
+        Err(wrong(error.seed, &error.mistake))
+    })
 }
 
 /// The world of one seed, traced if that was asked for.

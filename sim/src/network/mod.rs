@@ -521,16 +521,26 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_narrow_link_is_full_when_it_is_given_too_much() {
-        let (mut network, mut queue) = (Network::default(), Queue::new());
-        let ips = [1, 2].map(|last| Ipv4Addr::new(20, 0, 0, last));
+    /// Machines whose addresses end so, each attached as it says.
+    fn network<const N: usize>(
+        lasts: [u8; N],
+        change: impl Fn(&mut Link),
+    ) -> (Network, [Ipv4Addr; N]) {
+        let mut network = Network::default();
+        let ips = lasts.map(|last| Ipv4Addr::new(20, 0, 0, last));
         for ip in ips {
             let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
             link.ip4 = Some(ip);
-            link.outbound.bandwidth = 10_000;
+            change(&mut link);
             network.attach(link);
         }
+        (network, ips)
+    }
+
+    #[test]
+    fn a_narrow_link_is_full_when_it_is_given_too_much() {
+        let (mut network, ips) = network([1, 2], |link| link.outbound.bandwidth = 10_000);
+        let mut queue = Queue::new();
         // Ten times as much as it can take, for ten seconds.
         for number in 0..1000 {
             let now = Instant::from_millis(number * 10);
@@ -558,14 +568,8 @@ mod tests {
 
     #[test]
     fn a_replay_goes_where_its_address_is_by_then() {
-        let (mut network, mut queue) = (Network::default(), Queue::new());
-        let ips = [1, 2, 3].map(|last| Ipv4Addr::new(20, 0, 0, last));
-        for ip in ips {
-            let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
-            link.ip4 = Some(ip);
-            link.outbound.replay = 1_000_000;
-            network.attach(link);
-        }
+        let (mut network, ips) = network([1, 2, 3], |link| link.outbound.replay = 1_000_000);
+        let mut queue = Queue::new();
         let _ = network.send(&mut queue, Instant::ZERO, 0, (ips[1], PORT).into(), &[0; 100]);
         let mut replay = None;
         while let Some((at, event)) = queue.pop() {
@@ -589,13 +593,8 @@ mod tests {
 
     #[test]
     fn bursts_are_of_what_goes_to_a_machine_or_comes_from_it_and_end_with_the_fault() {
-        let (mut network, mut queue) = (Network::default(), Queue::new());
-        let ips = [1, 2, 3].map(|last| Ipv4Addr::new(20, 0, 0, last));
-        for ip in ips {
-            let mut link = Link::new(Region::default(), Seed::from_number(1).jitter());
-            link.ip4 = Some(ip);
-            network.attach(link);
-        }
+        let (mut network, ips) = network([1, 2, 3], |_| ());
+        let mut queue = Queue::new();
         network.links[1].inbound.burst_loss = 300_000;
         let mut lost = |network: &mut Network, to: usize| {
             let before = network.counts.lost;

@@ -129,6 +129,18 @@ impl End {
             acknowledges: false,
         }
     }
+
+    /// Nobody holds it any more: what has come is for nobody, and nothing is said.
+    fn let_go(&mut self) {
+        self.held = Held::Closed;
+        self.shut = true;
+        self.forget_inbox();
+    }
+
+    fn forget_inbox(&mut self) {
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+    }
 }
 
 #[derive(Debug)]

@@ -180,10 +180,8 @@ impl Settled<'_> {
     /// connection is accepted in 30 s: among housemates it may be another's each time.
     fn gets_in(&self, from: &Member<'_>, to: &Member<'_>) -> bool {
         let network = &self.world.network;
-        let has_housemates = || {
-            let others = (0..network.links.len()).filter(|other| *other != from.place);
-            others.into_iter().any(|other| network.is_beside(from.place, other))
-        };
+        let is_housemate = |other| other != from.place && network.is_beside(from.place, other);
+        let has_housemates = || (0..network.links.len()).any(is_housemate);
         self.reaches(from, to).is_some_and(|ip| ip.is_ipv6() || !has_housemates())
     }
 

@@ -109,10 +109,13 @@ pub struct Violation {
     pub last: Vec<Line>,
 }
 
+fn seconds(time: Duration) -> String {
+    format!("{}.{:06} s", time.as_secs(), time.subsec_micros())
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (secs, micros) = (self.at.as_secs(), self.at.subsec_micros());
-        write!(f, "{} at {secs}.{micros:06} s", self.invariant)?;
+        write!(f, "{} at {}", self.invariant, seconds(self.at))?;
         if let Some(node) = self.node {
             write!(f, ", node {node}")?;
         }
@@ -173,13 +176,9 @@ impl World {
 
     /// Where it is: what somebody needs to come there again.
     pub(crate) fn whereabouts(&self) -> String {
-        let (seed, at) = (self.scenario.seed, self.now());
+        let (seed, at) = (self.scenario.seed, seconds(self.now()));
         let node = self.acting.map(|node| format!(", node {node}")).unwrap_or_default();
-        format!(
-            "simulated network of seed {seed} at {}.{:06} s{node}",
-            at.as_secs(),
-            at.subsec_micros()
-        )
+        format!("simulated network of seed {seed} at {at}{node}")
     }
 
     fn violation(&self, found: Found) -> Violation {

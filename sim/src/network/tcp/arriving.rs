@@ -119,8 +119,7 @@ impl Network {
                     end.ended.get_or_insert(Lost::Closed);
                 }
                 Segment::Reset => {
-                    end.inbox.clear();
-                    end.inbox_bytes = 0;
+                    end.forget_inbox();
                     end.ended = Some(Lost::Reset);
                 }
             }

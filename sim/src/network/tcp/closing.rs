@@ -18,12 +18,9 @@ impl Network {
         if end.held == Held::Closed {
             return;
         }
-        end.held = Held::Closed;
         let unread = !end.inbox.is_empty();
         let silent = end.shut || end.ended == Some(Lost::Reset);
-        end.inbox.clear();
-        end.inbox_bytes = 0;
-        end.shut = true;
+        end.let_go();
         if !pipe.established && side == Side::Dialler {
             return self.tcp.remove(id);
         }
@@ -38,11 +35,7 @@ impl Network {
     /// nothing until it runs again.
     pub(crate) fn abandon(&mut self, id: PipeId, side: Side) {
         if let Some(pipe) = self.tcp.get_mut(id) {
-            let end = pipe.end_mut(side);
-            end.held = Held::Closed;
-            end.shut = true;
-            end.inbox.clear();
-            end.inbox_bytes = 0;
+            pipe.end_mut(side).let_go();
             if !pipe.established && side == Side::Dialler {
                 self.tcp.remove(id);
             } else {

@@ -133,9 +133,8 @@ impl Network {
         id: PipeId,
         attempt: u32,
     ) {
-        if attempt < SYN_RETRIES {
-            let later = now + Duration::from_secs(1 << attempt);
-            queue.push(later, Event::Syn { pipe: id, attempt: attempt + 1 });
+        if let Some((later, attempt)) = again(now, attempt) {
+            queue.push(later, Event::Syn { pipe: id, attempt });
         }
     }
 
@@ -158,9 +157,7 @@ impl Network {
         let path = self.path(to, from);
         let is_lost = path.clogged || path.stall || self.is_cut(to, from);
         if is_lost || chance(self.rng(to), path.loss) {
-            if attempt < SYN_RETRIES {
-                let later = now + Duration::from_secs(1 << attempt);
-                let attempt = attempt + 1;
+            if let Some((later, attempt)) = again(now, attempt) {
                 queue.push(later, Event::Answer { pipe: id, accepted, attempt });
             }
             return;
@@ -175,4 +172,10 @@ impl Network {
             pipe.acceptor.run = run;
         }
     }
+}
+
+/// When a system says again what was lost, and the how-manieth time that is; it gives up in
+/// the end.
+fn again(now: Instant, attempt: u32) -> Option<(Instant, u32)> {
+    (attempt < SYN_RETRIES).then(|| (now + Duration::from_secs(1 << attempt), attempt + 1))
 }

@@ -17,8 +17,9 @@ use crate::draw::index;
 use crate::scenario::ScenarioError;
 use crate::world::World;
 
-/// In every other world nodes talk: they send each other messages of all sizes and
-/// answer them, look for others, and hang up now and then. In the rest they only are
+/// In every other world nodes talk: they send each other messages of all sizes, the
+/// first as soon as they are connected, and answer them, look for others, and hang up
+/// now and then. In the rest they only are
 /// there, and a network that has all it wants must be quiet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Talk;
@@ -79,6 +80,12 @@ impl Talker {
         }
     }
 
+    fn say(&mut self, id: ConnectionId) {
+        let at = index(&mut self.rng, LENGTHS.len());
+        let length = if self.rng.below(16) == 0 { LONG } else { LENGTHS[at] };
+        self.send(id, SAYS, length);
+    }
+
     /// Somebody that it is connected to.
     fn somebody(&mut self) -> Option<ConnectionId> {
         let at = index(&mut self.rng, self.peers.len());
@@ -89,8 +96,11 @@ impl Talker {
         match (self.rng.below(40), self.somebody()) {
             (0, Some(id)) => {
                 let reasons = [DisconnectReason::Requested, DisconnectReason::SubprotocolError];
-                let reason = reasons[index(&mut self.rng, reasons.len())];
-                self.outputs.push_back(Output::Disconnect(id, reason));
+                // Now and then it says so again, as if it had not been heard.
+                for _ in 0..=self.rng.below(2) {
+                    let reason = reasons[index(&mut self.rng, reasons.len())];
+                    self.outputs.push_back(Output::Disconnect(id, reason));
+                }
             }
             (1, _) => {
                 let target = self.rng.bytes();
@@ -104,9 +114,7 @@ impl Talker {
             }
             (_, Some(id)) => {
                 for _ in 0..=self.rng.below(3) {
-                    let at = index(&mut self.rng, LENGTHS.len());
-                    let length = if self.rng.below(16) == 0 { LONG } else { LENGTHS[at] };
-                    self.send(id, SAYS, length);
+                    self.say(id);
                 }
             }
             (_, None) => {}
@@ -123,7 +131,9 @@ impl Application for Talker {
     fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Connected(peer) => {
-                self.peers.insert(peer.connection, peer);
+                let id = peer.connection;
+                self.peers.insert(id, peer);
+                self.say(id);
             }
             Input::Disconnected(id, _) => {
                 self.peers.remove(&id);

@@ -33,7 +33,7 @@ fn swarm(seeds: Range<u64>, options: DrawOptions, trial: &impl Trial) -> Summary
 
 /// Over all that 36 worlds put out. Whatever a change to core or here makes nodes say
 /// otherwise changes it: then the new one is right, once it is known why.
-const DIGEST: &str = "3828ed6afaaea352ffec9b18e81d0e3b0ff500052c21bae80052a32cb5e4a9b6";
+const DIGEST: &str = "9ced50360fb102610ab545017b500dd2c3cb44332118934ab739e1c6dea04936";
 
 #[test]
 fn drawn_worlds_come_to_what_they_came_to_when_this_was_written() {
@@ -42,7 +42,7 @@ fn drawn_worlds_come_to_what_they_came_to_when_this_was_written() {
 }
 
 /// The same over worlds with adversaries, of which each node runs async code.
-const DIGEST_OF_CODE: &str = "9c62b7e4fa9f911cd2c0c1844ea7f35592c8a5cbb717b9763033c0e6e3e2f4cf";
+const DIGEST_OF_CODE: &str = "3b6a7da70a3d5975ec057fef9e666621f4b9c90c2963c9f4e56e5ec196fbde17";
 
 #[test]
 fn attacked_worlds_of_async_code_come_to_what_they_came_to_when_this_was_written() {

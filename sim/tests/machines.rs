@@ -10,7 +10,7 @@ use devp2p_sim::core::application::{Application, Input, Output};
 use devp2p_sim::core::discv4::{self, RequestId};
 use devp2p_sim::core::identity::NodeId;
 use devp2p_sim::core::node::{Command, DialFailure, PeerInfo};
-use devp2p_sim::core::p2p::LocalCapability;
+use devp2p_sim::core::p2p::{DisconnectReason, LocalCapability};
 use devp2p_sim::core::time::{Deadline, Instant, Now};
 use devp2p_sim::handle::Event;
 use devp2p_sim::{
@@ -39,6 +39,38 @@ fn who_dials_a_killed_process_is_refused_and_a_machine_without_power_says_nothin
     };
     assert_eq!(failed(false), (true, false));
     assert_eq!(failed(true), (false, true));
+}
+
+#[test]
+fn who_stops_says_so_and_its_process_ends_and_may_be_started_again() {
+    let kind =
+        Kind::Crash { silently: false, durable: Durable::All, moves: false, renews_key: false };
+    let mut world = Scenario::new(1)
+        .nodes(3)
+        .each(|_, plan| plan.has_store = true)
+        .fault(Fault { at: secs(100), lasts: secs(60), whom: Whom::Nodes(vec![0]), kind })
+        .build()
+        .unwrap();
+    world.run_for(secs(80)).unwrap();
+    assert!(world.are_peers(0, 1) && world.are_peers(0, 2));
+    let sequence = world.node(0).unwrap().local_record().sequence();
+    world.stop(0);
+    world.run_for(secs(5)).unwrap();
+    assert!(world.node(0).is_none() && world.is_connected());
+    for name in [1, 2] {
+        let counts = world.node(name).unwrap().counts();
+        let told = [counts.told_inbound, counts.told_outbound];
+        let told: u64 = told.iter().map(|told| told.of(DisconnectReason::Quitting)).sum();
+        assert_eq!(told, 1, "node {name}");
+    }
+    // It has nothing left that could crash, and starts when the crash is over.
+    world.run_for(secs(60)).unwrap();
+    assert!(world.node(0).is_none());
+    world.run_for(secs(60)).unwrap();
+    assert!(world.node(0).unwrap().local_record().sequence() > sequence);
+    assert!(world.is_connected());
+    world.stop_all().unwrap();
+    assert!(world.names().all(|name| world.node(name).is_none()));
 }
 
 #[test]
@@ -157,7 +189,8 @@ fn what_lasts_for_ever_is_never_over() {
     let scenario = Scenario::new(4).nodes(6).partition(vec![0, 1], secs(5), Duration::MAX);
     let scenario = Scenario { calm: secs(100), ..scenario };
     let played = play(&scenario, &()).unwrap();
-    assert_eq!((played.violation, played.time), (None, secs(105)));
+    // With seven seconds to stop.
+    assert_eq!((played.violation, played.time), (None, secs(112)));
     let mut world = scenario.build().unwrap();
     world.run_for(secs(1000)).unwrap();
     assert!(!world.is_connected());

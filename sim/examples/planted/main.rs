@@ -82,7 +82,10 @@ fn one(
     only.into_iter().for_each(|invariant| world.heed_only(invariant));
     let mut run = || {
         world.run_for(all)?;
-        if settles { world.check_settled() } else { Ok(()) }
+        if settles {
+            world.check_settled()?;
+        }
+        world.stop_all()
     };
     let result = run();
     world.take_trace().iter().for_each(|line| println!("    {line}"));

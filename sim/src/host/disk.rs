@@ -110,6 +110,15 @@ impl Disk {
         }
     }
 
+    /// The process ends in order: all that was given is done first.
+    pub(crate) fn close(&mut self, unix: UnixTime) {
+        for (_, id, operation) in self.given.drain(..) {
+            if matches!(self.mood, Mood::Takes(_)) {
+                self.durable.apply(id, &operation, unix);
+            }
+        }
+    }
+
     /// A machine starts and finds this.
     pub(crate) fn find(&mut self, durable: Durable, rng: &mut Rng) {
         self.given.clear();

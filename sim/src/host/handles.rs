@@ -90,18 +90,15 @@ impl Host {
                 moved = true;
             }
         }
-        if running.is_over() {
-            self.finish(now);
-            return false;
-        }
         moved
     }
+}
 
+impl Handles {
     /// The node has stopped: whoever waits for that is told, and has the last word.
-    fn finish(&mut self, now: Now) {
-        let Some(mut running) = self.running.take() else { return };
-        let Some(Handles { end, mut executor, stop }) = running.handles.take() else { return };
-        drop((running, end));
+    pub(super) fn finish(self, now: Now) {
+        let Self { end, mut executor, stop } = self;
+        drop(end);
         if let Some(Some(stopped)) = stop {
             let _ = stopped.try_send(());
         }
@@ -110,8 +107,10 @@ impl Host {
 }
 
 impl Running {
-    fn is_over(&self) -> bool {
-        self.node.is_stopped() && self.handles.as_ref().is_some_and(|one| one.end.live() == 0)
+    /// Whether nothing remains to be done by it.
+    pub(super) fn is_over(&self) -> bool {
+        let is_let_go = self.handles.as_ref().is_none_or(|one| one.end.live() == 0);
+        self.node.is_stopped() && is_let_go
     }
 
     /// Does what the handles ask for; what sessions say may be late.
@@ -163,9 +162,13 @@ impl Running {
         }
     }
 
-    fn stop(&mut self, now: Now, answer: Option<Sender<()>>) {
+    /// Tells the node to stop, and who is to be told when it has.
+    pub(super) fn stop(&mut self, now: Now, answer: Option<Sender<()>>) {
         if let Some(handles) = &mut self.handles {
-            handles.stop = Some(answer);
+            // Who asked first is told, whoever asks again.
+            if !matches!(handles.stop, Some(Some(_))) {
+                handles.stop = Some(answer);
+            }
             handles.end.close();
         }
         self.node.stop(now);

@@ -120,6 +120,8 @@ pub(crate) enum Heard {
     Gateway(nat::Status),
     /// It is to look at all its connections again: its temper has changed.
     Stir,
+    /// It is to stop, in order.
+    Stop,
 }
 
 /// A machine, whether it runs or not.
@@ -236,11 +238,32 @@ impl Host {
     /// Stops at once. With `silently` nobody is told: the power has failed.
     /// Without, the system closes its connections: the process was killed.
     pub(crate) fn crash(&mut self, around: &mut Around<'_>, silently: bool) {
-        let Some(running) = self.running.take() else { return };
-        self.is_off = silently;
-        around.watch.oracle.crashes(self.place, running.node.machine());
+        if self.running.is_none() {
+            return;
+        }
         let unix = self.clock.at(around.now).unix;
         self.disk.fail(&mut self.seed.derive("crash", self.run.into()).jitter(), unix);
+        self.vanish(around, silently);
+        around.watch.say(around.now, self.name, format_args!("crashes"));
+    }
+
+    /// The node has stopped, and its process ends.
+    fn exit(&mut self, around: &mut Around<'_>) {
+        let now = self.clock.at(around.now);
+        self.disk.close(now.unix);
+        let handles = self.vanish(around, false).and_then(|running| running.handles);
+        if let Some(handles) = handles {
+            handles.finish(now);
+        }
+        around.watch.say(around.now, self.name, format_args!("has stopped"));
+    }
+
+    /// Runs no more, and its system lets go of its connections; `silently` there is no
+    /// system any more.
+    fn vanish(&mut self, around: &mut Around<'_>, silently: bool) -> Option<Running> {
+        let mut running = self.running.take()?;
+        self.is_off = silently;
+        around.watch.oracle.ends(self.place, running.node.machine());
         self.waiting.clear();
         self.busy_until = around.now;
         for connection in running.connections.values() {
@@ -251,14 +274,14 @@ impl Host {
                 around.network.close(around.queue, around.now, pipe, side);
             }
         }
-        for pipe in running.backlog {
+        for pipe in running.backlog.drain(..) {
             if silently {
                 around.network.abandon(pipe, Side::Acceptor);
             } else {
                 around.network.close(around.queue, around.now, pipe, Side::Acceptor);
             }
         }
-        around.watch.say(around.now, self.name, format_args!("crashes"));
+        Some(running)
     }
 
     /// Stands still until then.
@@ -355,6 +378,7 @@ impl Host {
             }
             Heard::Gateway(status) => running.node.gateway(now, status),
             Heard::Stir => running.todo.extend(running.connections.keys().copied().map(Todo::Pump)),
+            Heard::Stop => running.stop(now, None),
         }
         self.settle(around);
     }

@@ -11,7 +11,7 @@ use devp2p_core::node::DialFailure;
 use devp2p_core::session::Session;
 
 use super::connection::Connection;
-use super::running::{LANES, SESSIONS, Todo, lane_of};
+use super::running::{LANES, Running, SESSIONS, Todo, lane_of};
 use super::{Around, Host, RESTLESS, fingerprint};
 use crate::event::Event;
 use crate::network::tcp::Side;
@@ -69,6 +69,9 @@ impl Host {
                     }
                 }
             }
+        }
+        if self.running.as_ref().is_some_and(Running::is_over) {
+            self.exit(around);
         }
         self.arm(around);
     }

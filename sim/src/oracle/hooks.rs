@@ -82,7 +82,7 @@ impl Oracle {
         });
     }
 
-    pub(crate) fn crashes(&mut self, place: usize, node: &node::Node) {
+    pub(crate) fn ends(&mut self, place: usize, node: &node::Node) {
         let Some(books) = &mut self.0 else { return };
         books.branches.collect(node);
         let Some(machine) = books.machines.get_mut(place) else { return };

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use devp2p_core::identity::{NetRestrict, NodeId};
 use devp2p_core::kademlia::Bucket;
+use devp2p_core::limits::STOP_TIMEOUT;
 use devp2p_core::node::Direction;
 use devp2p_core::time::Instant;
 
@@ -127,6 +128,22 @@ pub(crate) fn check_settled(world: &World) -> Result<(), Found> {
     }
     heed(settled.slots())?;
     heed(settled.quiet())
+}
+
+/// How long it takes to stop, at most.
+pub(crate) const STOPPED: Duration = STOP_TIMEOUT.saturating_add(Duration::from_secs(1));
+
+/// P10: who was told to stop [`STOPPED`] ago has, all of them, if no fault keeps it from that.
+pub(crate) fn check_stopped(world: &World) -> Result<(), Found> {
+    let heeds = world.watch.oracle.0.as_deref().is_some_and(|books| books.heeds("P10"));
+    let is_asked = heeds && world.now() >= calm(world).saturating_add(STOPPED);
+    match world.hosts.iter().find(|host| is_asked && host.running.is_some()) {
+        None => Ok(()),
+        Some(host) => {
+            let what = "it was told to stop, and has not".to_owned();
+            Err(Found { invariant: "P10", node: Some(host.name), what })
+        }
+    }
 }
 
 /// When the last fault was over, and the last node had started. Nodes that are dead

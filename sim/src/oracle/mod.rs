@@ -37,7 +37,7 @@ mod tests;
 pub use sometimes::{Branch, Reached};
 
 pub use liveness::SETTLED;
-pub(crate) use liveness::check_settled;
+pub(crate) use liveness::{STOPPED, check_settled, check_stopped};
 
 /// Between two looks at all that costs as much as a table.
 const LOOK: Duration = Duration::from_secs(5);

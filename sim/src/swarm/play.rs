@@ -1,5 +1,5 @@
 //! One world from its beginning to its end: its faults, then calm, then a look at
-//! whether all is as it should be.
+//! whether all is as it should be. Then all stop.
 
 use core::ops::ControlFlow;
 use core::time::Duration;
@@ -61,8 +61,8 @@ pub struct Played {
     pub reached: Reached,
 }
 
-/// Plays a scenario until it [ends](Scenario::ends), or up to the first violation. A
-/// panic is one too.
+/// Plays a scenario until it [ends](Scenario::ends) and all its nodes have stopped, or up
+/// to the first violation. A panic is one too.
 pub fn play(scenario: &Scenario, trial: &impl Trial) -> Result<Played, ScenarioError> {
     play_watched(scenario, trial, |_| ControlFlow::Continue(()))
 }
@@ -117,7 +117,7 @@ fn run(
         world.check_settled()?;
         trial.check_settled(world).map_err(|what| wrong(world, TRIAL, what))?;
     }
-    Ok(())
+    world.stop_all()
 }
 
 /// The name of what a trial finds.

@@ -486,6 +486,29 @@ impl World {
         Some(id)
     }
 
+    /// Stops a node in order, as geth's `Server.Stop`: it tells its peers, and its process
+    /// ends when all connections have, [`STOP_TIMEOUT`](devp2p_core::limits::STOP_TIMEOUT)
+    /// later at most. One that is paused stops when it goes on. Nothing happens if it
+    /// does not run. A [crash](crate::Kind::Crash) starts it again.
+    pub fn stop(&mut self, name: u32) {
+        if let Some(place) = self.places.get(&name) {
+            self.with(*place, |host, around| host.take(around, Heard::Stop));
+        }
+    }
+
+    /// Stops all nodes, every other one a second later, and goes on until they have had the
+    /// time to. P10: then none runs. For the end of a world, when nothing goes wrong in
+    /// it any more.
+    pub fn stop_all(&mut self) -> Result<(), Violation> {
+        let names: Vec<u32> = self.names().collect();
+        names.iter().step_by(2).for_each(|name| self.stop(*name));
+        // The others hear them go.
+        self.run_for(Duration::from_secs(1))?;
+        names.iter().for_each(|name| self.stop(*name));
+        self.run_for(oracle::STOPPED)?;
+        oracle::check_stopped(self).map_err(|found| self.violation(found))
+    }
+
     /// Whether all running nodes are connected to each other over admitted peers.
     pub fn is_connected(&self) -> bool {
         let running: Vec<usize> =

@@ -20,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const BUSY: u64 = 50_000;
 
 /// What is put into worlds, and what has to hold there beside the invariants.
-/// `()`: nothing, and nothing.
+/// `()`: nothing, and nothing. When all is done nodes are stopped, as by
+/// [`World::stop_all`], and nothing is asked of a trial any more.
 pub trait Trial: Sync {
     /// Before a world begins: the place for [`World::host`].
     fn prepare(&self, world: &mut World) -> Result<(), ScenarioError> {

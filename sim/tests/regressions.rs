@@ -132,3 +132,30 @@ fn seed_3674_breaks_t8() {
         panic!("{violation}");
     }
 }
+
+/// Three seconds lie between a node that stops and its sessions, and it was asked for
+/// the slot of a dial meanwhile: it keeps that until the session has ended, and P6 asks
+/// no more of who stops (`sim/src/oracle/peers.rs`). Seeds 3469, 3545, 5379, 5394, whose
+/// scenarios did not grow small.
+#[test]
+fn who_stops_keeps_the_slot_of_a_dial_until_its_session_has_ended() {
+    use core::time::Duration;
+
+    use devp2p_sim::{Fault, Kind, Scenario, Whom};
+
+    let (late, secs) = (Duration::from_secs(3), Duration::from_secs);
+    let kind = Kind::LateMessages(late);
+    let mut world = Scenario::new(5394)
+        .nodes(2)
+        .each(|name, plan| plan.starts = secs(8 * u64::from(name)))
+        .fault(Fault { at: Duration::ZERO, lasts: secs(60), whom: Whom::Nodes(vec![1]), kind })
+        .build()
+        .unwrap();
+    world.run_for(Duration::from_millis(9_500)).unwrap();
+    assert_eq!(world.node(1).unwrap().snapshot().dialling, 1);
+    world.stop(1);
+    world.run_for(secs(1)).unwrap();
+    assert_eq!(world.node(1).unwrap().snapshot().dialling, 1);
+    world.run_for(secs(6)).unwrap();
+    assert!(world.node(1).is_none());
+}

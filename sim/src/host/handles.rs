@@ -71,13 +71,12 @@ impl Host {
                 {
                     oracle.reports(self.place, *id, report);
                 }
+                NodeRequest::Stop(_) | NodeRequest::Abandoned => oracle.stops(self.place),
                 NodeRequest::Session(..)
                 | NodeRequest::Connected(..)
                 | NodeRequest::Hold(_)
                 | NodeRequest::Snapshot(_)
-                | NodeRequest::Explain(..)
-                | NodeRequest::Stop(_)
-                | NodeRequest::Abandoned => {}
+                | NodeRequest::Explain(..) => {}
             }
             running.requested(around.now, now, self.temper.late, request);
             moved = true;

@@ -378,7 +378,10 @@ impl Host {
             }
             Heard::Gateway(status) => running.node.gateway(now, status),
             Heard::Stir => running.todo.extend(running.connections.keys().copied().map(Todo::Pump)),
-            Heard::Stop => running.stop(now, None),
+            Heard::Stop => {
+                around.watch.oracle.stops(self.place);
+                running.stop(now, None);
+            }
         }
         self.settle(around);
     }

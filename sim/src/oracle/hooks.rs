@@ -82,6 +82,16 @@ impl Oracle {
         });
     }
 
+    /// A node is told to stop.
+    pub(crate) fn stops(&mut self, place: usize) {
+        let Some(books) = &mut self.0 else { return };
+        books.with(place, |run, _| {
+            run.peers.stops = true;
+            Ok(())
+        });
+    }
+
+    /// A machine's run is over.
     pub(crate) fn ends(&mut self, place: usize, node: &node::Node) {
         let Some(books) = &mut self.0 else { return };
         books.branches.collect(node);

@@ -58,6 +58,8 @@ pub(super) struct Book {
     dials: BTreeMap<NodeId, VecDeque<Instant>>,
     came: BTreeMap<IpAddr, Instant>,
     latest: Option<ConnectionId>,
+    /// The node was told to stop.
+    pub(super) stops: bool,
     /// Who was a peer last when, by the world's time.
     pub(super) lost: BTreeMap<NodeId, Instant>,
     /// Since when it has a slot to dial with, and one for who dials it.
@@ -369,7 +371,8 @@ pub(super) fn recount(run: &mut Run, node: &Node) -> Result<(), Flaw> {
     let (has, (dialling, of_these)) = (snapshot.dialling, book.dialling());
     // Those of which nothing is seen: discovery looks for where a static node is.
     let unseen = run.terms.statics.len() + book.requested.len();
-    let fits = has <= dialling + unseen && of_these <= has;
+    // A node that stops gives no slot back before the session has ended.
+    let fits = (has <= dialling + unseen || book.stops) && of_these <= has;
     hold!(fits, "P6", "{has} dial slots are taken by {dialling} dials");
     // The end of one whose place another has taken is nobody's news.
     let silent = |one: &Connection| one.ended && one.peer.is_none() && one.told;

@@ -36,6 +36,16 @@ pub(super) fn lane_of(source: SocketAddr) -> u8 {
     u8::try_from(number.wrapping_mul(0x9E37_79B9) >> 28).unwrap_or(0) + 1
 }
 
+/// What keeps its order.
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    /// When the last is due.
+    last: Option<Instant>,
+    /// Those that come late and have not come, though they may be due: a slow machine
+    /// gets to them when it has time.
+    waiting: u32,
+}
+
 /// What there is of a machine while it runs.
 pub(crate) struct Running {
     pub(crate) node: Recorded,
@@ -49,11 +59,10 @@ pub(crate) struct Running {
     /// From where somebody is being accepted.
     pub(super) accepting: Option<IpAddr>,
     pub(super) todo: VecDeque<Todo>,
-    /// What arrives later, by when and in order.
-    pub(super) late: BTreeMap<(Instant, u64), Todo>,
+    /// What arrives later, by when and in order, and in which lane.
+    pub(super) late: BTreeMap<(Instant, u64), (u8, Todo)>,
     pub(super) latecomers: u64,
-    /// When the last of each lane is due.
-    pub(super) lanes: [Option<Instant>; LANES as usize],
+    lanes: [Lane; LANES as usize],
     /// When it is woken, if it is.
     pub(super) armed: Option<Instant>,
     /// When the first of its machines has something to do, by the machine's clock.
@@ -81,6 +90,8 @@ pub(super) enum Todo {
     NotStored(OperationId),
     Application(application::Input),
     Pump(ConnectionId),
+    /// What comes next was late, in this lane.
+    Arrived(u8),
     /// A connection has ended, and the node has said what it says of that.
     Forget(ConnectionId, SessionError, Counters),
 }
@@ -103,7 +114,7 @@ impl Running {
             todo: VecDeque::new(),
             late: BTreeMap::new(),
             latecomers: 0,
-            lanes: [None; LANES as usize],
+            lanes: [Lane::default(); LANES as usize],
             armed: None,
             due: None,
         }
@@ -127,7 +138,8 @@ impl Running {
         while let Some(entry) = self.late.first_entry()
             && entry.key().0 <= world
         {
-            self.todo.push_back(entry.remove());
+            let (lane, todo) = entry.remove();
+            self.todo.extend([Todo::Arrived(lane), todo]);
         }
         if self.node.poll_timeout().is_some_and(|deadline| deadline.at <= now.mono) {
             self.node.timeout(now);
@@ -150,21 +162,29 @@ impl Running {
     /// Now, or so much later; what came before in the same lane stays before it.
     pub(super) fn later(&mut self, now: Instant, by: Duration, lane: u8, todo: Todo) {
         let is_prompt = self.is_prompt(now, by, lane);
-        let Some(before) = self.lanes.get_mut(usize::from(lane)) else { return };
-        let due = before.map_or(now + by, |before| before.max(now + by));
-        *before = Some(due);
+        let Some(Lane { last, waiting }) = self.lanes.get_mut(usize::from(lane)) else { return };
+        let due = last.map_or(now + by, |last| last.max(now + by));
+        *last = Some(due);
         if is_prompt {
             self.todo.push_back(todo);
         } else {
+            *waiting += 1;
             self.latecomers += 1;
-            self.late.insert((due, self.latecomers), todo);
+            self.late.insert((due, self.latecomers), (lane, todo));
+        }
+    }
+
+    /// One that was late in this lane is late no more.
+    pub(super) fn arrived(&mut self, lane: u8) {
+        if let Some(Lane { waiting, .. }) = self.lanes.get_mut(usize::from(lane)) {
+            *waiting -= 1;
         }
     }
 
     /// Whether nothing that comes now in this lane has to wait.
     pub(super) fn is_prompt(&self, now: Instant, by: Duration, lane: u8) -> bool {
-        let before = self.lanes.get(usize::from(lane)).copied().flatten();
-        by.is_zero() && before.is_none_or(|before| before < now)
+        let Lane { last, waiting } = self.lanes[usize::from(lane)];
+        by.is_zero() && waiting == 0 && last.is_none_or(|last| last < now)
     }
 
     pub(super) fn happened(

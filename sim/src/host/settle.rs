@@ -62,6 +62,7 @@ impl Host {
                 Todo::NotStored(id) => running.node.not_stored(now, id),
                 Todo::Application(input) => self.apply(around, input),
                 Todo::Pump(id) => self.pump(around, id),
+                Todo::Arrived(lane) => running.arrived(lane),
                 Todo::Forget(id, error, counters) => {
                     if let Some(handles) = &mut running.handles {
                         handles.end.count(&counters);

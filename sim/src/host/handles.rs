@@ -11,7 +11,8 @@ use devp2p_core::time::{Instant, Now};
 use devp2p_handle::adapter::{self, ConnectionEnd, NodeEnd, NodeRequest, Task};
 use devp2p_handle::{DiscoverySnapshot, Node};
 
-use super::running::{Running, SESSIONS, Todo};
+use super::late::SESSIONS;
+use super::running::{Running, Todo};
 use super::{Around, Host, RESTLESS};
 use crate::executor::Executor;
 use crate::network::PORT;
@@ -67,7 +68,7 @@ impl Host {
                     oracle.commanded(self.place, now, *id, command);
                 }
                 NodeRequest::Session(id, report)
-                    if running.is_prompt(around.now, self.temper.late, SESSIONS) =>
+                    if running.late.is_prompt(around.now, self.temper.late, SESSIONS) =>
                 {
                     oracle.reports(self.place, *id, report);
                 }
@@ -117,7 +118,7 @@ impl Running {
         match request {
             NodeRequest::Command(id, command) => self.node.command(now, id, command),
             NodeRequest::Connected(id, result) => self.node.connected(now, id, result),
-            NodeRequest::Session(id, report) if self.is_prompt(world, late, SESSIONS) => {
+            NodeRequest::Session(id, report) if self.late.is_prompt(world, late, SESSIONS) => {
                 self.heard(now, id, report);
             }
             NodeRequest::Session(id, report) => {

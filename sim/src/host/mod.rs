@@ -33,6 +33,7 @@ use crate::watched::Watched;
 mod connection;
 pub(crate) mod disk;
 mod handles;
+mod late;
 mod recorded;
 mod running;
 mod settle;

@@ -1,7 +1,7 @@
 //! What there is of a machine while it runs: its node and what is on top, and what is
 //! under way between them.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,33 +18,11 @@ use devp2p_handle::adapter::ConnectionEnd;
 
 use super::connection::Connection;
 use super::handles::Handles;
+use super::late::Late;
 use super::recorded::Recorded;
 use super::{Around, Hostable};
 use crate::network::tcp::PipeId;
 use crate::watched::Watched;
-
-/// What may not overtake each other: what sessions and node say is one lane, and
-/// the packets of some sources are each of the others.
-pub(super) const LANES: u8 = 17;
-pub(super) const SESSIONS: u8 = 0;
-
-pub(super) fn lane_of(source: SocketAddr) -> u8 {
-    let number = match source.ip().to_canonical() {
-        IpAddr::V4(ip) => u32::from(ip),
-        IpAddr::V6(ip) => u32::from(ip.segments()[7]),
-    };
-    u8::try_from(number.wrapping_mul(0x9E37_79B9) >> 28).unwrap_or(0) + 1
-}
-
-/// What keeps its order.
-#[derive(Clone, Copy, Default)]
-struct Lane {
-    /// When the last is due.
-    last: Option<Instant>,
-    /// Those that come late and have not come, though they may be due: a slow machine
-    /// gets to them when it has time.
-    waiting: u32,
-}
 
 /// What there is of a machine while it runs.
 pub(crate) struct Running {
@@ -59,10 +37,7 @@ pub(crate) struct Running {
     /// From where somebody is being accepted.
     pub(super) accepting: Option<IpAddr>,
     pub(super) todo: VecDeque<Todo>,
-    /// What arrives later, by when and in order, and in which lane.
-    pub(super) late: BTreeMap<(Instant, u64), (u8, Todo)>,
-    pub(super) latecomers: u64,
-    lanes: [Lane; LANES as usize],
+    pub(super) late: Late<Todo>,
     /// When it is woken, if it is.
     pub(super) armed: Option<Instant>,
     /// When the first of its machines has something to do, by the machine's clock.
@@ -112,9 +87,7 @@ impl Running {
             accepted: None,
             accepting: None,
             todo: VecDeque::new(),
-            late: BTreeMap::new(),
-            latecomers: 0,
-            lanes: [Lane::default(); LANES as usize],
+            late: Late::new(),
             armed: None,
             due: None,
         }
@@ -127,7 +100,7 @@ impl Running {
 
     /// Whether anybody has something to do.
     pub(super) fn is_due(&self, world: Instant, now: Now) -> bool {
-        let is_late = self.late.first_key_value().is_some_and(|((at, _), _)| *at <= world);
+        let is_late = self.late.next_at().is_some_and(|at| at <= world);
         is_late || self.due.is_some_and(|due| due <= now.mono)
     }
 
@@ -135,10 +108,7 @@ impl Running {
         if let Some(handles) = &self.handles {
             handles.executor.on_time(now);
         }
-        while let Some(entry) = self.late.first_entry()
-            && entry.key().0 <= world
-        {
-            let (lane, todo) = entry.remove();
+        while let Some((lane, todo)) = self.late.take(world) {
             self.todo.extend([Todo::Arrived(lane), todo]);
         }
         if self.node.poll_timeout().is_some_and(|deadline| deadline.at <= now.mono) {
@@ -161,30 +131,7 @@ impl Running {
 
     /// Now, or so much later; what came before in the same lane stays before it.
     pub(super) fn later(&mut self, now: Instant, by: Duration, lane: u8, todo: Todo) {
-        let is_prompt = self.is_prompt(now, by, lane);
-        let Some(Lane { last, waiting }) = self.lanes.get_mut(usize::from(lane)) else { return };
-        let due = last.map_or(now + by, |last| last.max(now + by));
-        *last = Some(due);
-        if is_prompt {
-            self.todo.push_back(todo);
-        } else {
-            *waiting += 1;
-            self.latecomers += 1;
-            self.late.insert((due, self.latecomers), (lane, todo));
-        }
-    }
-
-    /// One that was late in this lane is late no more.
-    pub(super) fn arrived(&mut self, lane: u8) {
-        if let Some(Lane { waiting, .. }) = self.lanes.get_mut(usize::from(lane)) {
-            *waiting -= 1;
-        }
-    }
-
-    /// Whether nothing that comes now in this lane has to wait.
-    pub(super) fn is_prompt(&self, now: Instant, by: Duration, lane: u8) -> bool {
-        let Lane { last, waiting } = self.lanes[usize::from(lane)];
-        by.is_zero() && waiting == 0 && last.is_none_or(|last| last < now)
+        self.todo.extend(self.late.put(now, by, lane, todo));
     }
 
     pub(super) fn happened(

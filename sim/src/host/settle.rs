@@ -11,7 +11,8 @@ use devp2p_core::node::DialFailure;
 use devp2p_core::session::Session;
 
 use super::connection::Connection;
-use super::running::{LANES, Running, SESSIONS, Todo, lane_of};
+use super::late::{LANES, SESSIONS, lane_of};
+use super::running::{Running, Todo};
 use super::{Around, Host, RESTLESS, fingerprint};
 use crate::event::Event;
 use crate::network::tcp::Side;
@@ -62,7 +63,7 @@ impl Host {
                 Todo::NotStored(id) => running.node.not_stored(now, id),
                 Todo::Application(input) => self.apply(around, input),
                 Todo::Pump(id) => self.pump(around, id),
-                Todo::Arrived(lane) => running.arrived(lane),
+                Todo::Arrived(lane) => running.late.arrived(lane),
                 Todo::Forget(id, error, counters) => {
                     if let Some(handles) = &mut running.handles {
                         handles.end.count(&counters);
@@ -112,7 +113,7 @@ impl Host {
                 }
                 NodeEvent::Session(id, command) if running.handles.is_some() => {
                     around.watch.oracle.tells(place, id, command);
-                    if running.is_prompt(around.now, temper.late, SESSIONS) {
+                    if running.late.is_prompt(around.now, temper.late, SESSIONS) {
                         running.order(id, command);
                     } else {
                         let todo = Todo::Order(id, command);
@@ -229,7 +230,7 @@ impl Host {
     pub(super) fn rearm(&mut self, around: &mut Around<'_>) {
         let Some(running) = &mut self.running else { return };
         let due = running.due.map(|at| self.clock.when(at));
-        let late = running.late.first_key_value().map(|((at, _), _)| *at);
+        let late = running.late.next_at();
         let Some(due) = due.into_iter().chain(late).min() else { return };
         let due = due.max(around.now);
         if running.armed.is_none_or(|armed| armed > due) {

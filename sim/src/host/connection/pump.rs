@@ -13,7 +13,8 @@ use devp2p_core::session::{Command, Lost, Phase, SessionError};
 use devp2p_core::time::Now;
 use devp2p_handle::adapter::ConnectionEnd;
 
-use super::super::running::{SESSIONS, Todo};
+use super::super::late::SESSIONS;
+use super::super::running::Todo;
 use super::super::{Around, Host};
 use super::{Connection, Driver, Stage, pending};
 use crate::event::Event as Planned;

@@ -94,6 +94,10 @@ impl Disk {
         if *done > now {
             return None;
         }
+        self.do_next(unix)
+    }
+
+    fn do_next(&mut self, unix: UnixTime) -> Option<Reply> {
         let (_, id, operation) = self.given.pop_front()?;
         Some(match self.mood {
             Mood::Fails => Reply::Failed { operation: id },
@@ -112,11 +116,7 @@ impl Disk {
 
     /// The process ends in order: all that was given is done first.
     pub(crate) fn close(&mut self, unix: UnixTime) {
-        for (_, id, operation) in self.given.drain(..) {
-            if matches!(self.mood, Mood::Takes(_)) {
-                self.durable.apply(id, &operation, unix);
-            }
-        }
+        while self.do_next(unix).is_some() {}
     }
 
     /// A machine starts and finds this.
@@ -164,6 +164,20 @@ mod tests {
         match disk.next_done(at.unwrap(), UnixTime::EPOCH) {
             Some(Reply::Opened { sequence, .. }) => sequence,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_ends_in_order_has_done_all_that_was_given_before_the_disk_was_full() {
+        for (mood, kept) in [(Mood::WELL, Some(2)), (Mood::Full, Some(2)), (Mood::Fails, None)] {
+            let mut disk = Disk::new();
+            for sequence in 1..=2 {
+                disk.give(Instant::ZERO, OperationId(sequence), put(sequence));
+            }
+            disk.mood = mood;
+            disk.close(UnixTime::EPOCH);
+            disk.mood = Mood::WELL;
+            assert_eq!(opened(&mut disk), kept);
         }
     }
 

@@ -109,8 +109,7 @@ impl Handles {
 impl Running {
     /// Whether nothing remains to be done by it.
     pub(super) fn is_over(&self) -> bool {
-        let is_let_go = self.handles.as_ref().is_none_or(|one| one.end.live() == 0);
-        self.node.is_stopped() && is_let_go
+        self.node.is_stopped() && self.handles.as_ref().is_none_or(|one| one.end.live() == 0)
     }
 
     /// Does what the handles ask for; what sessions say may be late.

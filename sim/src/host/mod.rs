@@ -262,24 +262,18 @@ impl Host {
     /// Runs no more, and its system lets go of its connections; `silently` there is no
     /// system any more.
     fn vanish(&mut self, around: &mut Around<'_>, silently: bool) -> Option<Running> {
-        let mut running = self.running.take()?;
+        let running = self.running.take()?;
         self.is_off = silently;
         around.watch.oracle.ends(self.place, running.node.machine());
         self.waiting.clear();
         self.busy_until = around.now;
-        for connection in running.connections.values() {
-            let (pipe, side) = (connection.pipe, connection.side);
+        let of_sessions = running.connections.values().map(|one| (one.pipe, one.side));
+        let of_nobody = running.backlog.iter().map(|pipe| (*pipe, Side::Acceptor));
+        for (pipe, side) in of_sessions.chain(of_nobody) {
             if silently {
                 around.network.abandon(pipe, side);
             } else {
                 around.network.close(around.queue, around.now, pipe, side);
-            }
-        }
-        for pipe in running.backlog.drain(..) {
-            if silently {
-                around.network.abandon(pipe, Side::Acceptor);
-            } else {
-                around.network.close(around.queue, around.now, pipe, Side::Acceptor);
             }
         }
         Some(running)

@@ -19,8 +19,8 @@ use crate::world::World;
 
 /// In every other world nodes talk: they send each other messages of all sizes, the
 /// first as soon as they are connected, and answer them, look for others, and hang up
-/// now and then. In the rest they only are
-/// there, and a network that has all it wants must be quiet.
+/// now and then. In the rest they only are there, and a network that has all it wants
+/// must be quiet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Talk;
 

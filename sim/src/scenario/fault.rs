@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use super::{Mistake, ScenarioError, is_within};
+use super::check::is_within;
+use super::{Mistake, ScenarioError};
 use crate::draw::EVERY_ONE;
 use crate::host::disk::Durable;
 use crate::network::quality::Quality;

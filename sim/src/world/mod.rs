@@ -14,15 +14,15 @@ use devp2p_core::time::Instant;
 use std::sync::Arc;
 
 use crate::adversary::{Actor, Target};
-use crate::event::{Datagram, Event};
+use crate::event::Event;
 use crate::host::{Around, Heard, Host, Hostable};
-use crate::network::tcp::{PipeId, Presence, Side};
 use crate::network::{Counts, Network};
 use crate::oracle::{self, Found, Oracle, Reached};
 use crate::queue::Queue;
 use crate::scenario::{Fault, Scenario};
 use crate::watch::{Digest, Line, Watch};
 
+mod arrivals;
 mod faults;
 mod setting_up;
 
@@ -200,6 +200,8 @@ impl World {
                 self.wake(machine, run, Heard::WakeConnection(connection));
             }
             Event::Stored { machine, run } => self.wake(machine, run, Heard::Stored),
+            Event::Start { machine } => self.start(machine),
+            Event::Resume { machine } => self.with(machine, Host::resume),
             Event::Datagram { to, datagram } => self.datagram(to, datagram),
             Event::Replay(datagram) => {
                 if let Some(to) = self.network.reaches(self.now, &datagram) {
@@ -209,83 +211,16 @@ impl World {
             // An adversary does not mind.
             Event::Icmp { to } if self.adversary_at(to).is_some() => {}
             Event::Icmp { to } => self.with(to, |host, around| host.take(around, Heard::Icmp)),
-            Event::Start { machine } => self.start(machine),
-            Event::Resume { machine } => self.with(machine, Host::resume),
-            Event::Syn { pipe, attempt } => {
-                let (queue, now) = (&mut self.queue, self.now);
-                let Some(to) = self.network.syn_arrived(queue, now, pipe, attempt) else { return };
-                if let Some(number) = self.adversary_at(to) {
-                    let accepted = self.act(number, |actor, around| actor.syn(around, pipe));
-                    return self.network.answer(&mut self.queue, self.now, pipe, accepted, 0);
-                }
-                if self.hosts[to].running.is_none() {
-                    return if self.hosts[to].is_off {
-                        self.network.try_again(&mut self.queue, self.now, pipe, attempt);
-                    } else {
-                        self.network.answer(&mut self.queue, self.now, pipe, false, 0);
-                    };
-                }
-                let answer = self.with(to, |host, around| host.syn(around, pipe));
-                match answer {
-                    Some(accepted) => {
-                        self.network.answer(&mut self.queue, self.now, pipe, accepted, 0);
-                    }
-                    None => self.network.try_again(&mut self.queue, self.now, pipe, attempt),
-                }
-            }
+            Event::Syn { pipe, attempt } => self.syn(pipe, attempt),
             Event::Answer { pipe, accepted, attempt } => {
                 self.network.answer(&mut self.queue, self.now, pipe, accepted, attempt);
             }
             Event::Acknowledge { pipe, from } => {
                 self.network.acknowledge_again(&mut self.queue, self.now, pipe, from);
             }
-            Event::Connected { pipe, accepted } => {
-                if let Some(number) = self.held_by(pipe, Side::Dialler) {
-                    return self.act(number, |actor, around| {
-                        actor.connected(around, pipe, accepted);
-                    });
-                }
-                if let Some(socket) = self.network.tcp.socket(pipe, Side::Dialler)
-                    && let Some(connection) = socket.connection
-                    && self.hosts[socket.machine].run == socket.run
-                {
-                    let heard = Heard::Connected(connection, accepted);
-                    self.with(socket.machine, |host, around| host.take(around, heard));
-                }
-            }
-            Event::Segment { pipe, to } => {
-                let hosts = &self.hosts;
-                // Adversaries run for all time.
-                let presence = |machine: usize| match hosts.get(machine) {
-                    Some(host) if host.running.is_some() => Presence::Runs(host.run),
-                    Some(host) if host.is_off => Presence::Absent,
-                    Some(_) => Presence::Refuses,
-                    None => Presence::Runs(0),
-                };
-                let (queue, now) = (&mut self.queue, self.now);
-                let socket = self.network.segment_arrived(queue, now, pipe, to, presence);
-                if let Some(number) = socket.and_then(|socket| self.adversary_at(socket.machine)) {
-                    return self.act(number, |actor, around| actor.pump(around, pipe));
-                }
-                if let Some(socket) = socket
-                    && let Some(connection) = socket.connection
-                {
-                    let heard = Heard::Pipe(connection);
-                    self.with(socket.machine, |host, around| host.take(around, heard));
-                }
-            }
-            Event::Window { pipe, to } => {
-                if let Some(number) = self.held_by(pipe, to) {
-                    return self.act(number, |actor, around| actor.pump(around, pipe));
-                }
-                if let Some(socket) = self.network.tcp.socket(pipe, to)
-                    && let Some(connection) = socket.connection
-                    && self.hosts[socket.machine].run == socket.run
-                {
-                    let heard = Heard::Pipe(connection);
-                    self.with(socket.machine, |host, around| host.take(around, heard));
-                }
-            }
+            Event::Connected { pipe, accepted } => self.connected(pipe, accepted),
+            Event::Segment { pipe, to } => self.segment(pipe, to),
+            Event::Window { pipe, to } => self.window(pipe, to),
             Event::Strike { adversary } => self.strike(adversary),
             Event::Fault { number, begins } => self.on_fault(number, begins),
         }
@@ -298,29 +233,9 @@ impl World {
         }
     }
 
-    fn datagram(&mut self, to: usize, Datagram { by, from, at, bytes }: Datagram) {
-        if let Some(number) = self.adversary_at(to) {
-            self.network.counts.delivered += 1;
-            return self.act(number, |actor, around| actor.datagram(around, from, at, &bytes));
-        }
-        let Host { running, is_off, .. } = &self.hosts[to];
-        if running.is_some() {
-            self.network.counts.delivered += 1;
-            self.with(to, |host, around| host.take(around, Heard::Datagram(from, bytes)));
-        } else if !is_off {
-            self.network.refuse(&mut self.queue, self.now, by, to);
-        }
-    }
-
     /// The adversary at a position of the network.
     fn adversary_at(&self, place: usize) -> Option<usize> {
         place.checked_sub(self.hosts.len())
-    }
-
-    /// The adversary that has an end of a connection.
-    fn held_by(&self, pipe: PipeId, side: Side) -> Option<usize> {
-        let socket = self.network.tcp.socket(pipe, side)?;
-        self.adversary_at(socket.machine)
     }
 
     /// Has an adversary do something in its surroundings.

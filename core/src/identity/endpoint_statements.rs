@@ -20,7 +20,7 @@ use crate::time::Instant;
 /// The statements about one family of addresses.
 ///
 /// They are counted as they come and go: every pong brings one, and none of them
-/// costs a look at the others.
+/// costs a look at the others. Most say again what their host has said before.
 #[derive(Clone, Debug)]
 pub(super) struct EndpointStatements {
     life: Duration,
@@ -28,17 +28,18 @@ pub(super) struct EndpointStatements {
     max: usize,
     /// One for each host.
     statements: BTreeMap<IpAddr, Statement>,
-    /// The hosts in the order in which they spoke.
-    order: BTreeMap<u64, IpAddr>,
+    /// When which host spoke last, in the order in which they did.
+    order: BTreeMap<u64, (Instant, IpAddr)>,
     /// How many hosts state an endpoint.
     counts: BTreeMap<SocketAddr, usize>,
     next: u64,
     predicted: Option<SocketAddr>,
+    /// The counts have changed since then.
+    is_outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Statement {
-    at: Instant,
     number: u64,
     endpoint: SocketAddr,
 }
@@ -62,29 +63,39 @@ impl EndpointStatements {
             counts: BTreeMap::new(),
             next: 0,
             predicted: None,
+            is_outdated: false,
         }
     }
 
     /// A host says that it sees us at `endpoint`. Its earlier word no longer
     /// counts.
     pub(super) fn add(&mut self, now: Instant, host: IpAddr, endpoint: SocketAddr) {
-        self.remove(host);
-        if self.statements.len() >= self.max
-            && let Some((_, oldest)) = self.order.first_key_value()
-        {
-            self.remove(*oldest);
-        }
         self.next += 1;
-        self.order.insert(self.next, host);
-        self.statements.insert(host, Statement { at: now, number: self.next, endpoint });
-        *self.counts.entry(endpoint).or_default() += 1;
+        let number = self.next;
+        match self.statements.get_mut(&host) {
+            Some(said) if said.endpoint == endpoint => {
+                self.order.remove(&said.number);
+                said.number = number;
+            }
+            _ => {
+                self.remove(host);
+                if self.statements.len() >= self.max
+                    && let Some((_, (_, oldest))) = self.order.first_key_value()
+                {
+                    self.remove(*oldest);
+                }
+                self.statements.insert(host, Statement { number, endpoint });
+                *self.counts.entry(endpoint).or_default() += 1;
+                self.is_outdated = true;
+            }
+        }
+        self.order.insert(number, (now, host));
     }
 
     fn remove(&mut self, host: IpAddr) {
-        let Some(Statement { number, endpoint, .. }) = self.statements.remove(&host) else {
-            return;
-        };
+        let Some(Statement { number, endpoint }) = self.statements.remove(&host) else { return };
         self.order.remove(&number);
+        self.is_outdated = true;
         if let Some(count) = self.counts.get_mut(&endpoint) {
             *count -= 1;
             if *count == 0 {
@@ -96,22 +107,26 @@ impl EndpointStatements {
     /// The endpoint that most hosts state, if enough do. Of endpoints stated
     /// equally often the one last predicted stays, or else the lowest wins.
     pub(super) fn predict(&mut self, now: Instant) -> Option<SocketAddr> {
-        while let Some((_, oldest)) = self.order.first_key_value()
-            && self.statements.get(oldest).is_none_or(|said| now - said.at > self.life)
+        while let Some((_, (at, oldest))) = self.order.first_key_value()
+            && now - *at > self.life
         {
             self.remove(*oldest);
         }
-        let last = self.predicted;
-        self.predicted = self
-            .counts
+        if core::mem::take(&mut self.is_outdated) {
+            self.predicted = self.most_stated();
+        }
+        self.predicted
+    }
+
+    fn most_stated(&self) -> Option<SocketAddr> {
+        self.counts
             .iter()
             .filter(|(_, count)| **count >= self.min)
             // What is stated most often; then what was; then the lowest.
             .min_by_key(|(endpoint, count)| {
-                (core::cmp::Reverse(**count), Some(**endpoint) != last, **endpoint)
+                (core::cmp::Reverse(**count), Some(**endpoint) != self.predicted, **endpoint)
             })
-            .map(|(endpoint, _)| *endpoint);
-        self.predicted
+            .map(|(endpoint, _)| *endpoint)
     }
 }
 
@@ -212,7 +227,7 @@ mod tests {
         }
         assert_eq!(tracker.statements.len(), limits::ENDPOINT_STATEMENTS);
         assert_eq!(tracker.predict(Instant::ZERO), None);
-        let oldest = tracker.order.first_key_value().map(|(_, host)| *host);
+        let oldest = tracker.order.first_key_value().map(|(_, (_, host))| *host);
         assert_eq!(oldest, Some(IpAddr::from((100_000_u32 - 256).to_be_bytes())));
         assert_eq!(tracker.order.len(), tracker.statements.len());
         assert_eq!(tracker.counts.len(), tracker.statements.len());
@@ -220,6 +235,22 @@ mod tests {
         assert!(tracker.statements.is_empty());
         assert!(tracker.order.is_empty());
         assert!(tracker.counts.is_empty());
+    }
+
+    #[test]
+    fn the_last_word_of_a_host_counts_from_when_it_was_said() {
+        let mut tracker = Tracker::new();
+        for host in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
+            tracker.state(0, ENDPOINT, host);
+        }
+        tracker.state(5000, ENDPOINT, "127.0.0.2");
+        tracker.state(5000, "127.0.0.1:9", "127.0.0.3");
+        tracker.state(6000, ENDPOINT, "127.0.0.3");
+        tracker.expect(10_000, Some(ENDPOINT));
+        tracker.expect(10_001, None);
+        tracker.state(10_001, ENDPOINT, "127.0.0.5");
+        tracker.expect(15_000, Some(ENDPOINT));
+        tracker.expect(15_001, None);
     }
 
     #[test]

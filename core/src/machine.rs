@@ -19,6 +19,7 @@
 //! 8. One `handle` costs O(bytes in) or O(timers due), and every queue and map
 //!    has a named bound in [`limits`](crate::limits) ([`Machine::audit`]).
 
+use alloc::collections::VecDeque;
 use alloc::format;
 use core::borrow::Borrow;
 use core::fmt::{self, Write as _};
@@ -57,6 +58,21 @@ pub trait Machine {
 
     /// Recounts every queue and map against its bound. Names the broken one.
     fn audit(&self) -> Result<(), &'static str>;
+}
+
+/// Outputs for which there is always room: as many as most turns make.
+const KEPT_OUTPUTS: usize = 64;
+
+/// The next of a machine's outputs. Without one the queue begins again at its front: going
+/// round through all its room it would be in no cache wherever it comes.
+pub(crate) fn take_first<T>(outputs: &mut VecDeque<T>) -> Option<T> {
+    let first = outputs.pop_front();
+    if first.is_none() {
+        outputs.clear();
+        // What one turn needed at its worst need not be held for ever.
+        outputs.shrink_to(KEPT_OUTPUTS);
+    }
+    first
 }
 
 /// A machine under watch: it behaves as the machine it wraps and panics, by

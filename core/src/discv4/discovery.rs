@@ -30,7 +30,7 @@ use crate::entropy::Seed;
 use crate::identity::{Contact, LocalRecord, NodeId, Record, RecordError};
 use crate::kademlia::Table;
 use crate::limits;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::store::{Operation, OperationId};
 use crate::time::{Deadline, Instant, Now, UnixTime};
 
@@ -256,9 +256,6 @@ impl Sources for Known<'_> {
 /// due for ever.
 const LAST: Instant = Instant::from_micros(u64::MAX - 1);
 
-/// Outputs for which there is always room: as many as most turns make.
-const KEPT_OUTPUTS: usize = 64;
-
 impl Machine for Discovery {
     type Input<'a> = Input<'a>;
     type Output = Output;
@@ -287,12 +284,7 @@ impl Machine for Discovery {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front();
-        if output.is_none() {
-            // What one turn needed at its worst need not be held for ever.
-            self.outputs.shrink_to(KEPT_OUTPUTS);
-        }
-        output
+        machine::take_first(&mut self.outputs)
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

@@ -166,15 +166,24 @@ impl Outbox {
     }
 
     pub(super) fn sent(&mut self) {
-        if self.unsent.pop_front().is_some() {
+        if self.leave() {
             increment(&mut self.counts.sent);
         }
     }
 
     pub(super) fn not_sent(&mut self, failure: SocketFailure) {
-        if self.unsent.pop_front().is_some() {
+        if self.leave() {
             increment(&mut self.counts.send_failures[failure.index()]);
         }
+    }
+
+    /// The first one goes, if there is one. Without any the queue begins at its front.
+    fn leave(&mut self) -> bool {
+        let is_one = self.unsent.pop_front().is_some();
+        if self.unsent.is_empty() {
+            self.unsent.clear();
+        }
+        is_one
     }
 
     pub(super) fn mapped(&self, to: SocketAddr) -> SocketAddr {

@@ -21,7 +21,7 @@ use crate::discv4::{self, Discovery, RequestId};
 use crate::entropy::{Seed, SeedChain};
 use crate::identity::{LocalEndpoints, LocalRecord, NetRestrict, NodeId, Record, RecordBuilder};
 use crate::limits;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::nat;
 use crate::node::Direction;
 use crate::p2p::DisconnectReason;
@@ -426,9 +426,6 @@ pub(super) fn with_port(entries: RecordBuilder, port: u16) -> RecordBuilder {
 /// due for ever.
 const LAST: Instant = Instant::from_micros(u64::MAX - 1);
 
-/// Outputs for which there is always room: as many as most turns make.
-const KEPT_OUTPUTS: usize = 64;
-
 impl Machine for Node {
     type Input<'a> = Input<'a>;
     type Output = Output;
@@ -469,12 +466,7 @@ impl Machine for Node {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front();
-        if output.is_none() {
-            // What one turn needed at its worst need not be held for ever.
-            self.outputs.shrink_to(KEPT_OUTPUTS);
-        }
-        output
+        machine::take_first(&mut self.outputs)
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

@@ -34,6 +34,8 @@ impl Host {
             let now = self.clock.at(around.now);
             let Some(running) = &mut self.running else { return };
             let Some(todo) = running.todo.pop_front() else {
+                // It begins at its front again, where it is in the cache.
+                running.todo.clear();
                 if self.run_tasks(around) {
                     continue;
                 }

@@ -12,7 +12,7 @@ use devp2p_sim::core::identity::NodeId;
 use devp2p_sim::core::node::{Command, DialFailure, PeerInfo};
 use devp2p_sim::core::p2p::{DisconnectReason, LocalCapability};
 use devp2p_sim::core::time::{Deadline, Instant, Now};
-use devp2p_sim::handle::Event;
+use devp2p_sim::handle::{Event, Node};
 use devp2p_sim::{
     Durable, Families, Fault, Kind, Nat, NatKind, NodePlan, Quality, Scenario, Whom, World, play,
 };
@@ -413,6 +413,15 @@ impl Application for Due {
     }
 }
 
+/// The same as a task.
+async fn spin() {
+    core::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        core::task::Poll::Pending
+    })
+    .await
+}
+
 #[test]
 fn who_never_comes_to_rest_is_told_by_name() {
     let told = |prepare: &dyn Fn(&mut World)| {
@@ -425,15 +434,15 @@ fn who_never_comes_to_rest_is_told_by_name() {
     let offer = || [LocalCapability::new("none", 1, 1)];
     let words = told(&|world| world.host(offer(), |_, _| Restless).unwrap());
     assert!(words.contains("node 0: the application does not come to rest"), "{words}");
-    let words = told(&|world| {
-        let spin = |_, _| {
-            core::future::poll_fn(|cx| {
-                cx.waker().wake_by_ref();
-                core::task::Poll::Pending
-            })
-        };
-        world.run(offer(), spin).unwrap();
-    });
+    let words = told(&|world| world.run(offer(), |_, _| spin()).unwrap());
+    assert!(words.contains("node 0: a task does not come to rest"), "{words}");
+    // And who does so when the node has stopped.
+    let stops = |_, node: Node| async move {
+        node.runtime().sleep(secs(1)).await;
+        let _ = node.stop().await;
+        spin().await;
+    };
+    let words = told(&|world| world.run(offer(), stops).unwrap());
     assert!(words.contains("node 0: a task does not come to rest"), "{words}");
     let words = told(&|world| world.host(offer(), |_, _| Due).unwrap());
     assert!(words.contains("events of each node at one point of time"), "{words}");

@@ -56,8 +56,11 @@ fn a_node_that_hears_the_same_alone_says_the_same() {
     let mut world = troubled(5).build().unwrap();
     (0..8).for_each(|name| world.record(name));
     world.run_for(3 * MINUTE).unwrap();
-    let replayed = |name| world.replay(name).unwrap();
-    assert!((0..8).all(replayed));
+    let replayed = |world: &World| (0..8).all(|name| world.replay(name).unwrap());
+    assert!(replayed(&world));
+    // While they stop as well.
+    (0..8).for_each(|name| world.stop(name));
+    assert!(replayed(&world));
 }
 
 /// X4, as far as it can hold: keys of another kind have other ids.

@@ -96,13 +96,14 @@ impl Host {
 
 impl Handles {
     /// The node has stopped: whoever waits for that is told, and has the last word.
-    pub(super) fn finish(self, now: Now) {
+    /// Whether all comes to rest then.
+    pub(super) fn finish(self, now: Now) -> bool {
         let Self { end, mut executor, stop } = self;
         drop(end);
         if let Some(Some(stopped)) = stop {
             let _ = stopped.try_send(());
         }
-        executor.run(now, RESTLESS);
+        executor.run(now, RESTLESS) < RESTLESS
     }
 }
 

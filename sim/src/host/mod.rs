@@ -253,8 +253,8 @@ impl Host {
         let now = self.clock.at(around.now);
         self.disk.close(now.unix);
         let handles = self.vanish(around, false).and_then(|running| running.handles);
-        if let Some(handles) = handles {
-            handles.finish(now);
+        if handles.is_some_and(|handles| !handles.finish(now)) {
+            around.watch.restless(self.name, "a task");
         }
         around.watch.say(around.now, self.name, format_args!("has stopped"));
     }

@@ -3,7 +3,7 @@
 
 use core::fmt::Write as _;
 use core::net::{IpAddr, SocketAddr};
-use core::ops::{Deref, DerefMut};
+use core::ops::Deref;
 
 use bytes::Bytes;
 use devp2p_core::discv4::{DropReason, RequestId, Verified};
@@ -32,6 +32,8 @@ enum Heard {
     Stored(Reply),
     NotStored(OperationId),
     Gateway(nat::Status),
+    Hold(bool),
+    Stop,
     Timeout,
 }
 
@@ -69,7 +71,7 @@ impl Said {
     }
 }
 
-/// A driven node. What is not recorded is the driver's own.
+/// A driven node. Whatever is done to it is done here, for it to be recorded.
 pub(crate) struct Recorded {
     node: Node,
     tape: Option<Box<Tape>>,
@@ -80,12 +82,6 @@ impl Deref for Recorded {
 
     fn deref(&self) -> &Node {
         &self.node
-    }
-}
-
-impl DerefMut for Recorded {
-    fn deref_mut(&mut self) -> &mut Node {
-        &mut self.node
     }
 }
 
@@ -148,6 +144,21 @@ impl Recorded {
     pub(crate) fn gateway(&mut self, now: Now, status: nat::Status) {
         self.keep(now, || Heard::Gateway(status));
         self.node.gateway(now, status);
+    }
+
+    pub(crate) fn hold(&mut self, now: Now, held: bool) {
+        self.keep(now, || Heard::Hold(held));
+        self.node.hold(now, held);
+    }
+
+    pub(crate) fn stop(&mut self, now: Now) {
+        self.keep(now, || Heard::Stop);
+        self.node.stop(now);
+    }
+
+    /// The driver counts it, and says nothing.
+    pub(crate) fn not_received(&mut self, failure: SocketFailure) {
+        self.node.not_received(failure);
     }
 
     pub(crate) fn timeout(&mut self, now: Now) {
@@ -214,6 +225,8 @@ impl Tape {
                 Heard::Stored(reply) => node.stored(now, reply.clone()),
                 Heard::NotStored(id) => node.not_stored(now, *id),
                 Heard::Gateway(status) => node.gateway(now, *status),
+                Heard::Hold(held) => node.hold(now, *held),
+                Heard::Stop => node.stop(now),
                 Heard::Timeout => node.timeout(now),
             }
             drain(&mut node, &mut said);

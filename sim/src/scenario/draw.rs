@@ -3,7 +3,7 @@
 //! for what is always there hides what comes only without it.
 //!
 //! ```text
-//!   0 ──── all faults begin and end here ──── time ── calm ──▶
+//!   0 ──── all faults begin and end here ──── time ── calm ── all nodes stop ──▶
 //! ```
 
 use core::time::Duration;

@@ -172,7 +172,8 @@ impl Scenario {
     }
 
     /// When all is over: the last fault is, all nodes have started and all adversaries
-    /// begun, and it was calm for as long as it is to be.
+    /// begun, and it was calm for as long as it is to be. That its nodes stop then takes
+    /// seven seconds more.
     pub fn ends(&self) -> Duration {
         let starts = self.nodes.values().map(|plan| plan.starts).max().unwrap_or_default();
         let begins = self.adversaries.values().map(|one| one.begins).max().unwrap_or_default();

@@ -107,18 +107,32 @@ fn run(
     look: &mut impl FnMut(&mut World) -> ControlFlow<()>,
 ) -> Result<(), Violation> {
     let end = Instant::ZERO + world.scenario.ends();
-    while world.now < end {
-        second(world, end)?;
-        trial.check(world).map_err(|what| wrong(world, TRIAL, what))?;
-        if look(world).is_break() {
-            return Ok(());
-        }
+    let check = |world: &World| trial.check(world).map_err(|what| wrong(world, TRIAL, what));
+    if !each_second(world, end, check, look)? {
+        return Ok(());
     }
     if world.scenario.calm >= SETTLED {
         world.check_settled()?;
         trial.check_settled(world).map_err(|what| wrong(world, TRIAL, what))?;
     }
-    world.stop_all()
+    world.stop_all_while(|world, time| each_second(world, world.now + time, |_| Ok(()), look))
+}
+
+/// Goes on until then; `false` if whoever looks breaks it off.
+fn each_second(
+    world: &mut World,
+    end: Instant,
+    check: impl Fn(&World) -> Result<(), Violation>,
+    look: &mut impl FnMut(&mut World) -> ControlFlow<()>,
+) -> Result<bool, Violation> {
+    while world.now < end {
+        second(world, end)?;
+        check(world)?;
+        if look(world).is_break() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The name of what a trial finds.

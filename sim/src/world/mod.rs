@@ -415,12 +415,24 @@ impl World {
     /// time to. P10: then none runs. For the end of a world, when nothing goes wrong in
     /// it any more.
     pub fn stop_all(&mut self) -> Result<(), Violation> {
+        self.stop_all_while(|world, time| world.run_for(time).map(|()| true))
+    }
+
+    /// The same, where somebody else has it go on, and says whether to.
+    pub(crate) fn stop_all_while(
+        &mut self,
+        mut go_on: impl FnMut(&mut Self, Duration) -> Result<bool, Violation>,
+    ) -> Result<(), Violation> {
         let names: Vec<u32> = self.names().collect();
         names.iter().step_by(2).for_each(|name| self.stop(*name));
         // The others hear them go.
-        self.run_for(Duration::from_secs(1))?;
+        if !go_on(self, Duration::from_secs(1))? {
+            return Ok(());
+        }
         names.iter().for_each(|name| self.stop(*name));
-        self.run_for(oracle::STOPPED)?;
+        if !go_on(self, oracle::STOPPED)? {
+            return Ok(());
+        }
         oracle::check_stopped(self).map_err(|found| self.violation(found))
     }
 
